@@ -1,0 +1,1 @@
+"""Density models, one file each, exported from the chapter that builds them (`make export`): edit the chapter."""
