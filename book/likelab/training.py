@@ -1,0 +1,117 @@
+"""The one training loop of the book: a budget in steps, a seed, and the best weights on validation images."""
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+
+import torch
+from tqdm import tqdm
+
+from likelab import bits
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message names the step and what to try."""
+
+
+@dataclass
+class History:
+    """What a training run looked like, in bits per dimension."""
+
+    steps: list = field(default_factory=list)  # steps at which the validation images were evaluated
+    train: list = field(default_factory=list)  # mean loss of the batches since the evaluation before
+    validation: list = field(default_factory=list)
+    best_step: int = 0
+    seconds: float = 0.0
+
+
+def learning_rate(step, steps, peak, warmup):
+    """Linear warm-up, then half a cosine down to zero."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+@torch.no_grad()
+def evaluate(model, images, batch_size=100):
+    """Bits per dimension of uint8 images (N, C, H, W), image by image: (N,) on the CPU."""
+    model.eval()
+    log_prob = torch.cat([model.log_prob(batch).cpu() for batch in images.split(batch_size)])
+    return bits.per_dim(log_prob, images[0].numel())
+
+
+def fit(
+    model,
+    train,
+    validation,
+    *,
+    steps,
+    batch_size=16,
+    lr=2e-3,
+    warmup=50,
+    clip=None,
+    flip=True,
+    seed=0,
+    evaluations=8,
+    watch=None,
+):
+    """Maximise model.log_prob on train; end with the weights that were best on validation.
+
+    train, validation: uint8 (N, C, H, W). Each step draws batch_size images with replacement, mirrors half
+    of them (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to
+    `clip` if given. The validation images are evaluated `evaluations` times, evenly spread. `watch(step,
+    model)` is called at the start and at each evaluation. A model with an `initialise(images)` method sees
+    256 training images first. Returns a History. Raises TrainingError where the loss is not finite.
+    """
+    for images in (train, validation):
+        bits.check_images(images)
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    dims, began = train[0].numel(), time.perf_counter()
+    if hasattr(model, "initialise"):
+        first = torch.randint(len(train), (256,), generator=generator)
+        model.initialise(train[first].to(device), generator=generator)
+    if watch:
+        watch(0, model)
+    parameters = list(model.parameters())
+    optimiser = torch.optim.Adam(parameters, lr=lr, fused=True)
+    marks = {round(steps * (k + 1) / evaluations) for k in range(evaluations)}
+    history, best, recent = History(), None, []
+    model.train()
+    bar = tqdm(range(steps), desc="training", unit="step", mininterval=1, file=sys.stderr, dynamic_ncols=True)
+    for step in bar:
+        batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
+        if flip:
+            mirrored = torch.rand(batch_size, generator=generator) < 0.5
+            batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
+        loss = bits.per_dim(model.log_prob(batch.to(device), generator=generator), dims).mean()
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss became {loss.item()} at step {step} of {steps} (learning rate "
+                f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
+        optimiser.step()
+        recent.append(loss.item())
+        if step + 1 in marks:
+            value = evaluate(model, validation).mean().item()
+            model.train()
+            history.steps.append(step + 1)
+            history.train.append(sum(recent) / len(recent))
+            history.validation.append(value)
+            recent = []
+            bar.set_postfix_str(f"validation {value:.2f} bits/dim")
+            if best is None or value < best[0]:
+                best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
+                history.best_step = step + 1
+            if watch:
+                watch(step + 1, model)
+    model.load_state_dict(best[1])
+    model.eval()
+    history.seconds = time.perf_counter() - began
+    return history
