@@ -1,0 +1,58 @@
+# What a reader and a maintainer run; `make` alone lists it. Each target first sees to .venv (tools/setup_venv.py).
+# PYTHON=… names the interpreter that .venv is made with.
+.DEFAULT_GOAL := help
+.PHONY: help book test test-all execute export lint lab bench clean
+
+python := .venv/bin/python
+lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
+find_python := $(or $(PYTHON),python3)
+
+define setup
+@command -v $(find_python) >/dev/null 2>&1 || { echo "$(find_python) is not there. Install Python 3.11, 3.12 or 3.13, or name one: make $@ PYTHON=/path/to/python3.13" >&2; exit 1; }
+@PYTHON="$(PYTHON)" $(find_python) tools/setup_venv.py $(1)
+endef
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r target what; do printf "  make %-9s %s\n" "$$target" "$$what"; done
+
+book: ## build the website from the stored outputs; needs no data and no torch
+	$(call setup,requirements-site.txt)
+	@.venv/bin/jupyter-book build . -W -n --keep-going --all -q
+	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+test: ## check everything, running each chapter once (real images where they are, else stand-ins)
+	$(call setup,requirements.txt)
+	$(lint)
+	$(python) -m pytest
+	$(python) tools/run_chapters.py
+
+test-all: ## the same with every chapter on real images and on stand-ins
+	$(call setup,requirements.txt)
+	$(lint)
+	$(python) -m pytest
+	$(python) tools/run_chapters.py --all
+
+execute: ## run the chapters on the real images and store their outputs (CHAPTERS="05_glow …" for some)
+	$(call setup,requirements.txt)
+	$(python) tools/execute.py $(CHAPTERS)
+
+export: ## write the cells tagged `export` to book/likelab/models
+	$(call setup,requirements.txt)
+	$(python) tools/export.py
+
+lint: ## check style and format
+	$(call setup,requirements.txt)
+	$(lint)
+
+lab: ## open the chapters in JupyterLab
+	$(call setup,requirements.txt)
+	@$(python) -c "import jupyterlab" 2>/dev/null || { echo "JupyterLab is not installed: run $(python) -m pip install jupyterlab" >&2; exit 1; }
+	cd book && ../$(python) -m jupyter lab
+
+bench: ## measure how fast the models train and score
+	$(call setup,requirements.txt)
+	$(python) tools/bench.py
+
+clean: ## remove what was built; .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find book tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
