@@ -1,0 +1,189 @@
+"""Break a chapter's code by hand, run the chapter's own check cells, and see one of them fail.
+
+Each row changes one place in the cells that a chapter exports, or in a module of likelab. Then the chapter's cells
+tagged `export` and `check` run in order, as a reader would run them. A check that lets a broken model pass
+would be decoration.
+"""
+
+import re
+import sys
+import types
+
+import matplotlib
+import pytest
+
+import chapters
+import likelab
+
+GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
+MUTATIONS = {
+    "actnorm: mean over positions, not sum": (
+        GLOW,
+        "log_det = self.log_scale.sum() * x.shape[2] * x.shape[3]",
+        "log_det = self.log_scale.sum()",
+        "do not cancel",
+    ),
+    "actnorm: mean over channels, not sum": (
+        GLOW,
+        "log_det = self.log_scale.sum() * x.shape[2]",
+        "log_det = self.log_scale.mean() * x.shape[2]",
+        "do not cancel",
+    ),
+    "actnorm: flag not saved": (
+        GLOW,
+        'self.register_buffer("initialised", torch.tensor(False))',
+        "self.initialised = torch.tensor(False)",
+        "not part of the state dict",
+    ),
+    "1×1 convolution: sign of the determinant's logarithm": (
+        GLOW,
+        "log_det = -torch.linalg.slogdet(self.weight)[1] * z",
+        "log_det = torch.linalg.slogdet(self.weight)[1] * z",
+        "do not cancel",
+    ),
+    "whitening: variances not rooted": (GLOW, "(variances + 1e-6).sqrt()", "(variances + 1e-6)", "still correlated"),
+    "coupling: mean for sum": (
+        GLOW,
+        "torch.cat([kept, moved], 1), log_scale.flatten(1).sum(1)",
+        "torch.cat([kept, moved], 1), log_scale.flatten(1).mean(1)",
+        "do not cancel",
+    ),
+    "coupling: inverse in the wrong order": (
+        GLOW,
+        "moved * (-log_scale).exp() - shift if",
+        "(moved - shift) * (-log_scale).exp() if",
+        "does not undo",
+    ),
+    "coupling: does not start as the identity": (
+        GLOW,
+        "nn.init.zeros_(self.net[-1].bias)",
+        "nn.init.ones_(self.net[-1].bias)",
+        "start as identity",
+    ),
+    "step: log-determinant of actnorm forgotten": (
+        GLOW,
+        "torch.linalg.slogdet(self.mix.weight)[1] + self.norm.log_scale.sum()",
+        "torch.linalg.slogdet(self.mix.weight)[1]",
+        "do not cancel",
+    ),
+    "step: bias not folded": (GLOW, "weight @ self.norm.shift)", "self.norm.shift)", "does not undo"),
+    "squeeze: another order": (GLOW, "x.permute(0, 1, 3, 5, 2, 4)", "x.permute(0, 3, 5, 1, 2, 4)", "not the inverse"),
+    "unsqueeze: another order than squeeze": (
+        GLOW,
+        "z.permute(0, 1, 4, 2, 5, 3)",
+        "z.permute(0, 1, 4, 3, 5, 2)",
+        "not the inverse of squeeze",
+    ),
+    "split: prior of the wrong half": (
+        GLOW,
+        "h, z = x[:, : self.kept], x[:, self.kept :]",
+        "z, h = x[:, : self.kept], x[:, self.kept :]",
+        "not the prior",
+    ),
+    "split: scale where its inverse belongs": (
+        GLOW,
+        "(z - mean) * (-log_scale).exp()",
+        "(z - mean) * log_scale.exp()",
+        "not the prior",
+    ),
+    "model: D·log 256 forgotten": (
+        GLOW,
+        "total = -math.log(256) * y[0].numel()",
+        "total = 0",
+        "not the Jacobian's",
+    ),
+    "model: log-determinant of a split forgotten": (
+        GLOW,
+        "latents.append(noise)\n                total = total + log_det",
+        "latents.append(noise)",
+        "not the Jacobian's",
+    ),
+    "model: log σ missing from the prior": (GLOW, "- math.log(self.sigma) - 0.5", "- 0.5", "not N(0, σ²)"),
+    "model: no dequantisation": (
+        GLOW,
+        "self.log_density(y) for y in noisy",
+        "self.log_density(y.floor()) for y in noisy",
+        "log_prob is off",
+    ),
+    "Gaussian: variance of the noise forgotten": (
+        GAUSSIAN,
+        "self.spread + 1 / 12",
+        "self.spread",
+        "not the Gaussian's",
+    ),
+    "Gaussian: ridge not squared": (GAUSSIAN, "self.ridge**2", "self.ridge", "not the Gaussian's"),
+    "Gaussian: 2π forgotten": (GAUSSIAN, "torch.log(2 * math.pi * ", "torch.log(", "not the Gaussian's"),
+    "Gaussian: images not centred in their interval": (
+        GAUSSIAN,
+        "images.double() + 0.5)",
+        "images.double())",
+        "mean over u is off",
+    ),
+    "Gaussian: spread of the noise ignored": (
+        GAUSSIAN,
+        "middle - 0.5 * (1 / 12 / self.variances()).sum()",
+        "middle",
+        "mean over u is off",
+    ),
+    "units: natural for binary logarithm": (
+        "bits.py",
+        "-log_prob / (dims * math.log(2))",
+        "-log_prob / dims",
+        "the unit is off",
+    ),
+    "dequantisation: noise centred on the grey level": (
+        "bits.py",
+        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32))",
+        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32)) - 0.5",
+        "left the pixel's own interval",
+    ),
+    "dequantisation: one noise for all": (
+        "bits.py",
+        'int.from_bytes(digest.digest(), "little")',
+        "0",
+        "another draw must",
+    ),
+}
+
+
+def cells(chapter, old=None, new=None):
+    """The chapter's exported and checking cells, with one place changed."""
+    nb = chapters.read(chapters.BOOK / chapter)
+    found = []
+    for cell in chapters.code_cells(nb):
+        if chapters.has_tag(cell, "export") or chapters.has_tag(cell, "check"):
+            found.append(cell.source)
+    if old is not None:
+        places = sum(source.count(old) for source in found)
+        assert places == 1, f"{old!r} stands {places} times in {chapter}: the mutation needs one place"
+        found = [source.replace(old, new) for source in found]
+    return found
+
+
+def run(sources):
+    matplotlib.use("Agg")
+    namespace = {"__name__": "chapter"}
+    for source in sources:
+        exec(compile(source, "<cell>", "exec"), namespace)
+
+
+@pytest.mark.parametrize("chapter", [GLOW, GAUSSIAN])
+def test_checks_pass_unbroken(chapter):
+    run(cells(chapter))
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_check_fails(name, monkeypatch):
+    place, old, new, message = MUTATIONS[name]
+    if place.endswith(".py"):
+        source = (chapters.BOOK / "likelab" / place).read_text("utf-8")
+        assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {place}"
+        broken = types.ModuleType("likelab.bits")
+        exec(compile(source.replace(old, new), place, "exec"), broken.__dict__)
+        monkeypatch.setitem(sys.modules, "likelab.bits", broken)
+        monkeypatch.setattr(likelab, "bits", broken)
+        sources = cells(GAUSSIAN)
+    else:
+        sources = cells(place, old, new)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        run(sources)
