@@ -32,7 +32,7 @@ test-all: ## the same with every chapter on real images and on stand-ins
 	$(python) -m pytest
 	$(python) tools/run_chapters.py --all
 
-execute: ## run the chapters on the real images and store their outputs (CHAPTERS="05_glow …" for some)
+execute: ## run the chapters on the real images and store their outputs (CHAPTERS=book/05_glow.ipynb for one)
 	$(call setup,requirements.txt)
 	$(python) tools/execute.py $(CHAPTERS)
 
