@@ -1,0 +1,78 @@
+"""The first code cell of every chapter, identical everywhere.
+
+    python tools/setup_cell.py   write it into all chapters, after the address or the version changed
+
+The address comes from `repository: url` in _config.yml, the version from likelab. The cell is tagged `setup`.
+"""
+
+import re
+
+import nbformat
+import yaml
+
+import chapters
+
+TAGS = ["setup", "hide-input"]
+TEMPLATE = """\
+# Beside the book's library this cell does nothing. In Colab it fetches the library, once.
+import os
+import subprocess
+import sys
+
+REPOSITORY, VERSION = "@REPOSITORY@", "@VERSION@"
+
+
+class Stop(Exception):
+    def _render_traceback_(self):
+        return [str(self)]  # one line in place of a traceback
+
+
+if not os.path.isdir("likelab"):
+    if "google.colab" not in sys.modules:
+        raise Stop("likelab is not beside this notebook: open it from the folder book/ of a clone.")
+    if "OWNER/REPO" in REPOSITORY:
+        raise Stop("This copy does not know its address: set REPOSITORY above to the repository you opened.")
+    for release in (f"v{VERSION}", "main"):
+        clone = ["git", "clone", "--depth=1", f"--branch={release}", REPOSITORY, "likelihood-book"]
+        if subprocess.run(clone, capture_output=True).returncode == 0:
+            break
+    else:
+        raise Stop(f"{REPOSITORY} could not be cloned: is the address right, and is there a network?")
+    os.chdir("likelihood-book/book")
+    sys.path.insert(0, os.getcwd())
+
+import likelab
+
+if likelab.__version__ != VERSION:
+    raise Stop(f"This chapter is of release {VERSION}, likelab of {likelab.__version__}: take both from one.")
+"""
+
+
+def source(root=chapters.ROOT):
+    """Text of the cell for the repository's address and version."""
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    package = (root / "book" / "likelab" / "__init__.py").read_text("utf-8")
+    version = re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE).group(1)
+    text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version)
+    return text.rstrip()
+
+
+def fill(nb, text):
+    """Put the text into the notebook's cell tagged `setup`. Raises ValueError where there is not one."""
+    cells = [cell for cell in nb.cells if cell.cell_type == "code" and chapters.has_tag(cell, "setup")]
+    if len(cells) != 1:
+        raise ValueError(f"one code cell must be tagged `setup`; {len(cells)} are")
+    cells[0].source, cells[0].metadata.tags = text, TAGS
+
+
+def main():
+    text = source()
+    for path in chapters.paths():
+        nb = chapters.read(path)
+        fill(nb, text)
+        nbformat.write(nb, path)
+        print(f"{path.name}: setup cell written")
+
+
+if __name__ == "__main__":
+    main()
