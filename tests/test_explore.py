@@ -1,0 +1,452 @@
+"""The explorable figures: their numbers, their HTML without a kernel, their widgets with one, in a browser."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from likelab import explore
+from likelab.explore import draw
+from likelab.explore.core import MAX_BYTES, Table
+from likelab.explore.experiments import BINS, share_above
+
+NAMES = {"inside": "CIFAR-10 test", "outside": "SVHN test"}
+
+
+def scores(n_inside=300, n_outside=200):
+    """Two models' bits per dimension with a long upper tail, as a Gaussian's have."""
+    rng = np.random.default_rng(7)
+    return {
+        "Gaussian": (4.2 + rng.gamma(2, 0.4, n_inside), 3.6 + rng.gamma(2, 0.2, n_outside)),
+        "Glow": (4.3 + 0.6 * rng.standard_normal(n_inside), 3.2 + 0.4 * rng.standard_normal(n_outside)),
+    }
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return explore.threshold(scores(), **NAMES)
+
+
+def grid(experiment):
+    model, slider = experiment.controls
+    return [{"model": m, "threshold": t} for m in model.settings for t in slider.settings]
+
+
+# The numbers ----------------------------------------------------------------------------------------------
+
+
+def test_shares_and_bars_count_images():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        # Whole tenths, so that scores fall on thresholds and on edges of bars.
+        data = {"a": [np.round(rng.normal(4, 1, n), 1) for n in (57, 93)]}
+        figure = explore.threshold(data, **NAMES)
+        edges = figure.controls[1].settings[:: (len(figure.controls[1].settings) - 1) // BINS]
+        for settings in grid(figure)[::7]:
+            numbers = figure.table.at(settings)
+            for name, values in zip(("inside", "outside"), data["a"], strict=True):
+                above = sum(x > settings["threshold"] for x in values) / len(values)
+                assert numbers[f"{name}_away"] == pytest.approx(above, abs=5.1e-5)
+                bars = [sum(a < x <= b for x in values) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+                bars[-1] += sum(x > edges[-1] for x in values)
+                assert numbers[f"{name}_bars"] == bars and sum(bars) == len(values)
+
+
+def test_the_axis_starts_below_every_score_and_ends_above_nearly_all(experiment):
+    slider = experiment.controls[1]
+    for pair in scores().values():
+        for values in pair:
+            assert share_above(np.sort(values), slider.low) == 1
+            assert share_above(np.sort(values), slider.high) <= 0.02
+    assert experiment.table.at(experiment.start)["inside_away"] == pytest.approx(0.30, abs=0.02)
+
+
+def test_the_stored_table_is_the_function_on_the_whole_grid(experiment):
+    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', experiment.html())[1])
+    outputs, controls = spec["outputs"], experiment.controls
+    for settings in grid(experiment):
+        index = [control.settings.index(settings[control.name]) for control in controls]
+        for name, value in experiment.function(**settings).items():
+            stored = outputs[name]["values"]
+            for axis in outputs[name]["axes"]:
+                stored = stored[index[axis]]
+            assert stored == np.asarray(value).tolist(), (name, settings)
+    # An output is stored only along the controls it depends on.
+    assert outputs["inside_away"]["axes"] == [0, 1] and outputs["inside_bars"]["axes"] == [0]
+    assert outputs["edges"]["axes"] == []
+
+
+def test_text_rounds_halves_up_and_a_few_are_not_none():
+    assert [draw.fixed(x, 0) for x in (0.5, 1.5, 2.49, -0.6)] == ["1", "2", "2", "-1"]
+    assert draw.fixed(4.6, 2) == "4.60" and draw.fixed(0.049, 1) == "0.0"
+    shares = [draw.percent(x) for x in (0, 0.004, 0.005, 0.125, 0.9949, 0.996, 1)]
+    assert [s.replace("\u00a0", " ") for s in shares] == [
+        *("0 %", "under 1 %", "1 %", "13 %", "99 %", "over 99 %", "100 %")
+    ]
+
+
+# The HTML -------------------------------------------------------------------------------------------------
+
+
+def test_html_is_the_same_every_time_and_small(experiment):
+    again = explore.threshold(scores(), **NAMES)
+    assert again.html() == experiment.html()
+    assert len(experiment.html().encode()) < MAX_BYTES
+    five = {f"{name} {i}": pair for i in range(3) for name, pair in scores(1000, 1000).items()}
+    assert len(explore.threshold(five, **NAMES).html().encode()) < MAX_BYTES
+
+
+def test_html_asks_no_other_host(experiment):
+    assert not re.search(r"https?:|//\w|@import|url\((?!#)", experiment.html())
+
+
+# What an author is told -------------------------------------------------------------------------------------
+
+
+def simple(function, *controls):
+    return lambda: Table(function, controls)
+
+
+SLIDER = explore.Slider("t", "T", 0.0, 1.0, 0.1, 0.5)
+FINE = explore.Slider("t", "T", 0.0, 1.0, 0.0001, 0.5)
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (simple(lambda t: {"y": t}, FINE), r"'t' has 10,001 settings.*at most 4,000"),
+        (simple(lambda t: {"y": np.nan if t == 0.3 else t}, SLIDER), r"'y' is not finite at t = 0\.3"),
+        (simple(lambda t: {"y": [1] * (1 + (t > 0.55))}, SLIDER), r"'y' changes from shape \(1,\).*t = 0\.6"),
+        (simple(lambda t: {"y": 1} | ({"z": 2} if t > 0.9 else {}), SLIDER), r"'z' changes from nothing.*t = 1\.0"),
+        (simple(lambda t: {"y": "text"}, SLIDER), r"'y' is neither a number nor a list"),
+        (lambda: explore.Slider("t", "T", 0.0, 1.0, 0.3, 0.3).check(), r"control 't': high 1\.0"),
+        (lambda: explore.Slider("t", "T", 0.0, 1.0, 0.1, 2.0).check(), r"control 't': start 2\.0"),
+        (lambda: explore.Slider("t", "T", 1.0, 0.0, 0.1, 0.0).check(), r"control 't': a slider needs low < high"),
+        (lambda: explore.Choice("m", "M", ("a", "a"), "a").check(), r"control 'm': two options are equal"),
+        (lambda: explore.Choice("m", "M", ("a", "b"), "c").check(), r"control 'm': start 'c'"),
+        (lambda: explore.threshold({}, **NAMES), r"control 'model' has no options"),
+        (lambda: explore.threshold({"a": ([], [1])}, **NAMES), r"'a': there are no scores of CIFAR-10 test"),
+        (lambda: explore.threshold({"a": ([1, 2], [1, np.inf])}, **NAMES), r"'a': 1 of 2 scores of SVHN test"),
+        (lambda: explore.threshold({"a": ([1, 2], [1]), "b": ([1], [1])}, **NAMES), r"'b': scores of \[1, 1\]"),
+        (lambda: explore.threshold({"a": ([1, 2], [3])}, **NAMES, id="A b"), r"id 'A b'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_experiment_is_refused_with_its_control_and_limit(build, message):
+    with pytest.raises(explore.ExploreError, match=message):
+        build()
+
+
+def bare(**changes):
+    """An experiment with next to nothing in it, to break in one place."""
+    parts = {
+        "id": "bare",
+        "function": lambda t: {"y": [t, 1]},
+        "controls": [SLIDER],
+        "plots": [],
+        "summary": "{t:1}",
+        "table": {"caption": "", "columns": [["y", "y", 1]]},
+        "caption": "",
+    }
+    return explore.Experiment(**(parts | changes))
+
+
+def test_a_figure_that_is_too_heavy_or_names_what_is_not_there_is_refused():
+    bare()
+    with pytest.raises(explore.ExploreError, match="output 'y', stored for each setting of 't'"):
+        bare(function=lambda t: {"y": RNG.random(1000)})
+    with pytest.raises(explore.ExploreError, match="names 'z'"):
+        bare(summary="{z}")
+
+
+def test_one_id_serves_one_cell_which_may_be_run_again():
+    """In a kernel: a bundle of widget and HTML, no widget state stored, a second experiment of an id refused."""
+    figure = "explore.threshold({'a': ([1., 2.], [1., 3.])}, inside='in', outside='out'%s)"
+    sources = [
+        "from likelab import explore",
+        figure % "",
+        figure % "" + "  # elsewhere",
+        figure % ", id='other'",
+        "[%s for _ in range(2)]" % (figure % ", id='twice'"),
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    path = str(Path(explore.__file__).parents[2])
+    client = NotebookClient(book, store_widget_state=False, resources={"metadata": {"path": path}})
+    with client.setup_kernel():
+
+        def run(number):
+            return client.execute_cell(book.cells[number], number).outputs
+
+        run(0)
+        first = run(1)[0].data
+        assert run(1)[0].data["text/html"] == first["text/html"]
+        for number, id in ((2, "threshold"), (4, "twice")):
+            with pytest.raises(CellExecutionError, match=f"already has an experiment with id '{id}'"):
+                run(number)
+        run(3)
+    assert first.keys() == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+    assert first["application/vnd.jupyter.widget-view+json"]["model_id"] not in first["text/html"]
+    assert "widgets" not in book.metadata
+
+
+# The live widget --------------------------------------------------------------------------------------------
+
+
+def test_the_live_widget_shows_the_stored_table_over_its_whole_range(experiment):
+    box = experiment.widget()
+    summary, plots, table = box.children[-3:]
+    model, slider = box.controls["model"], box.controls["threshold"]
+    for settings in grid(experiment)[::-1]:
+        model.value = settings["model"]
+        slider.value = settings["threshold"] + 1e-12  # a front end's rounding error
+        drawn, words, numbers = experiment.pieces(settings)
+        assert words in summary.value and numbers in table.value
+        assert plots.value == experiment.plots_html(drawn)
+
+
+# In a browser -----------------------------------------------------------------------------------------------
+
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+]
+THEMES = {"light": ("#323232", "#ffffff"), "dark": ("#ced6dd", "#121212")}  # the site's text and ground
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Open figures in a page of their own; at the end nothing may have gone wrong in it, nor been asked for."""
+    contexts, troubles = [], []
+
+    def open_page(*figures, theme="light", width=800, **options):
+        text, ground = THEMES[theme]
+        path = tmp_path / f"page-{len(contexts)}.html"
+        path.write_text(
+            f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>Figures</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<body style="margin: 16px; font-family: sans-serif; color: {text}; background: {ground}">'
+            + "".join(figure.html() for figure in figures),
+            "utf-8",
+        )
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: request.url.startswith("file:") or troubles.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def settings_on(page):
+    return {
+        "model": page.locator("select").first.input_value(),
+        "threshold": float(page.locator("input[type=range]").first.input_value()),
+    }
+
+
+def check_shown(page, experiment, settings):
+    """Summary, drawings and table in the page are those of the Python function at these settings."""
+    plots, summary, table = experiment.pieces(settings, experiment.function(**settings))
+    shown, expected = page.evaluate(
+        """([plots, summary, table]) => {
+            const figure = document.querySelector("figure.explore");
+            const parse = (html, tag = "div") => {
+                const element = tag === "svg" ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+                                              : document.createElement(tag);
+                element.innerHTML = html;
+                return element.innerHTML;
+            };
+            const all = (selector) => [...figure.querySelectorAll(selector)].map((e) => e.innerHTML);
+            return [
+                [...all("output"), ...all(".explore-table"), ...all(".explore-title"), ...all("svg")],
+                [parse(summary), parse(table), ...plots.map(([title]) => parse(title)),
+                 ...plots.map(([, svg]) => parse(svg, "svg"))],
+            ];
+        }""",
+        [plots, summary, table],
+    )
+    assert shown == expected
+
+
+def test_keys_move_the_threshold(open_page, experiment):
+    page = open_page(experiment)
+    low, high = experiment.controls[1].low, experiment.controls[1].high
+    step, start = experiment.controls[1].step, experiment.start
+    assert settings_on(page) == start
+    check_shown(page, experiment, start)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "model"
+    page.keyboard.press("ArrowDown")
+    check_shown(page, experiment, {"model": "Glow", "threshold": start["threshold"]})
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for key, threshold in (
+        ("ArrowRight", start["threshold"] + step),
+        ("Home", low),
+        ("ArrowLeft", low),
+        ("ArrowUp", low + step),
+        ("End", high),
+        ("ArrowLeft", high - step),
+    ):
+        page.keyboard.press(key)
+        assert settings_on(page)["threshold"] == pytest.approx(threshold)
+        check_shown(page, experiment, settings_on(page) | {"threshold": round(threshold, 2)})
+    slider = page.get_by_role("slider", name="Reject above", exact=True)
+    assert slider.get_attribute("aria-valuetext") == f"{high - step:.2f} bits/dim"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("details table").is_visible()
+
+
+def test_the_mouse_drags_the_slider_and_the_figure(open_page, experiment):
+    page = open_page(experiment)
+    slider = page.locator("input[type=range]")
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    control = experiment.controls[1]
+    place = (control.start - control.low) / (control.high - control.low)
+    page.mouse.move(box["x"] + 10 + place * (box["width"] - 20), middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.2, middle, steps=4)
+    page.mouse.up()
+    dragged = settings_on(page)
+    assert dragged["threshold"] < control.low + 0.3 * (control.high - control.low)
+    check_shown(page, experiment, dragged)
+    summary = page.locator("output").inner_text().replace("\u00a0", " ")
+    shares = experiment.function(**dragged)
+    assert summary == (
+        f"Rejecting above {dragged['threshold']:.2f} bits/dim turns away "
+        f"{draw.percent(shares['inside_away'])} of CIFAR-10 test and "
+        f"{draw.percent(shares['outside_away'])} of SVHN test."
+    ).replace("\u00a0", " ")
+
+    band = page.locator("svg[data-drag] .band").first.bounding_box()
+    right, middle = band["x"] + band["width"], band["y"] + band["height"] / 2
+    page.mouse.move(band["x"], middle)
+    page.mouse.down()
+    page.mouse.move(right + 30, middle, steps=4)
+    assert settings_on(page)["threshold"] == control.high
+    page.mouse.move(right - 100, middle, steps=4)
+    page.mouse.up()
+    page.mouse.move(right - 200, middle)
+    rule = page.locator("svg[data-drag] .rule").first.bounding_box()
+    assert rule["x"] + rule["width"] / 2 == pytest.approx(right - 100, abs=2)
+    check_shown(page, experiment, settings_on(page))
+
+
+def test_the_script_draws_every_setting_as_python_does(open_page, experiment):
+    page = open_page(experiment)
+    for settings in grid(experiment)[::5] + grid(experiment)[-1:]:
+        page.locator("select").select_option(settings["model"])
+        page.locator("input[type=range]").fill(str(settings["threshold"]))
+        check_shown(page, experiment, settings)
+
+
+def test_a_move_is_answered_within_a_frame(open_page, experiment):
+    page = open_page(explore.threshold(scores(1000, 1000), **NAMES))
+    times = page.evaluate(
+        """() => {
+            const slider = document.querySelector("input[type=range]");
+            return Array.from({ length: 50 }, (_, i) => {
+                slider.value = Number(slider.min) + (i + 0.5) * (slider.max - slider.min) / 50;
+                const start = performance.now();
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                document.querySelector("figure.explore").getBoundingClientRect();  // layout included
+                return performance.now() - start;
+            });
+        }"""
+    )
+    median = sorted(times)[25]
+    print(f"answer to a move: median {median:.1f} ms of {len(times)}")
+    assert median < 3 * 16.7
+
+
+def test_several_figures_do_not_disturb_each_other_and_text_is_escaped(open_page):
+    evil = {'<i>a</i> & "b" {threshold} \'': scores()["Glow"]}
+    names = {"inside": "<img src=x onerror=alert(1)>", "outside": "</script><b>B</b> {model}"}
+    page = open_page(
+        explore.threshold(evil, **names, caption="1 < 2 & {inside}"),
+        explore.threshold(scores(), **NAMES, id="second"),
+    )
+    first, second = page.locator("figure.explore").all()
+    before = second.inner_html()
+    first.locator("input[type=range]").press("Home")
+    assert "turns away 100\u00a0% of <img src=x onerror=alert(1)> and" in first.locator("output").inner_text()
+    assert "</script><b>B</b> {model}" in first.locator("output").inner_text()
+    assert "1 < 2 & {inside}" in first.locator("figcaption").inner_text()
+    assert page.locator("figure i, figure img").count() == 0 and second.inner_html() == before
+    assert [f.get_attribute("data-explore-id") for f in (first, second)] == ["threshold", "second"]
+
+
+def test_without_scripts_the_figure_stands_still_and_offers_no_controls(open_page, experiment):
+    page = open_page(experiment, java_script_enabled=False)
+    figure = page.locator("figure.explore")
+    assert figure.locator("svg .bars").count() == 4 and figure.locator("svg .trace").is_visible()
+    assert "Rejecting above" in figure.locator("output").inner_text()
+    assert not figure.locator("select").is_visible() and not figure.locator("input").is_visible()
+    figure.locator("summary").click()
+    assert figure.locator("tbody tr").count() == BINS and figure.locator("table").is_visible()
+
+
+CONTRAST = """() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const luminance = (...layers) => {
+        for (const layer of layers) { canvas.fillStyle = layer; canvas.fillRect(0, 0, 1, 1); }
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
+            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+    };
+    const ground = getComputedStyle(document.body).backgroundColor;
+    const against = (colour) => {
+        const [a, b] = [luminance(ground), luminance(ground, colour)];
+        return Math.max(a, b) / Math.min(a, b);
+    };
+    const least = (selector, property) => Math.min(...[...document.querySelectorAll(selector)]
+        .map((element) => against(getComputedStyle(element)[property])));
+    return [least("svg text", "fill"), least("output, label, td, figcaption", "color"),
+            least(".bars", "stroke"), least("select", "borderTopColor")];
+}"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_it_fits_and_is_legible_on_every_page(open_page, experiment, theme, width):
+    page = open_page(experiment, theme=theme, width=width)
+    page.locator("summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for text in page.locator("svg text").all():
+        box = text.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert float(box["height"]) > 9
+    drawn, written, bars, frame = page.evaluate(CONTRAST)
+    assert min(drawn, written) >= 4.5 and min(bars, frame) >= 3
+
+
+def test_nothing_moves_by_itself(experiment):
+    assert not re.search(r"transition|animation|@keyframes|requestAnimationFrame|setTimeout", experiment.html())
