@@ -5,7 +5,6 @@ Screenshots of every page, light, dark and phone-sized, are left in _build/scree
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,18 +16,14 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 import yaml
-from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import ROOT
+
 SCREENSHOTS = ROOT / "_build/screenshots"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 SOURCES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 PAGES = [*(f"{source}.html" for source in SOURCES), "search.html", "genindex.html"]
 VIEWS = {"light": (1280, "light"), "dark": (1280, "dark"), "phone": (390, "light")}
-BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-BROWSERS += ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +48,6 @@ def address(built):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not found:
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse("no Chromium on this machine (Debian, Ubuntu: sudo apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
