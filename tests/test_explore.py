@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -13,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from likelab import explore
-from likelab.explore import draw
+from likelab.explore import core, draw
 from likelab.explore.core import MAX_BYTES, Table
 from likelab.explore.experiments import BINS, share_above
 
@@ -194,6 +195,22 @@ def test_one_id_serves_one_cell_which_may_be_run_again():
     assert first.keys() == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
     assert first["application/vnd.jupyter.widget-view+json"]["model_id"] not in first["text/html"]
     assert "widgets" not in book.metadata
+
+
+def test_a_cell_is_known_by_its_name_or_by_its_code(monkeypatch):
+    def run(count, code, name=None):
+        parent = {"metadata": {"cellId": name} if name else {}}
+        kernel = SimpleNamespace(execution_count=count, user_ns={"In": ["", code]}, get_parent=lambda: parent)
+        monkeypatch.setattr("IPython.get_ipython", lambda: kernel)
+        core._claim("known")
+
+    monkeypatch.setattr(core, "_claimed", {})
+    run(1, "code", "cell")
+    run(2, "edited code", "cell")
+    run(3, "edited code", "cell of the notebook opened anew")
+    for count, code, name in ((3, "edited code", "cell"), (4, "other code", "other cell"), (4, "other code", None)):
+        with pytest.raises(explore.ExploreError, match="already has an experiment"):
+            run(count, code, name)
 
 
 # The live widget --------------------------------------------------------------------------------------------
@@ -409,7 +426,8 @@ def test_without_scripts_the_figure_stands_still_and_offers_no_controls(open_pag
     figure = page.locator("figure.explore")
     assert figure.locator("svg .bars").count() == 4 and figure.locator("svg .trace").is_visible()
     assert "Rejecting above" in figure.locator("output").inner_text()
-    assert not figure.locator("select").is_visible() and not figure.locator("input").is_visible()
+    for field in (figure.locator("select"), figure.locator("input")):
+        assert not field.is_visible() and field.is_disabled()
     figure.locator("summary").click()
     assert figure.locator("tbody tr").count() == BINS and figure.locator("table").is_visible()
 

@@ -236,6 +236,9 @@ class Experiment:
             )
         return f'<div class="explore-plots">{frames}</div>'
 
+    def caption_html(self):
+        return f"<figcaption>{draw.fill(self.caption, _state(self.words))}</figcaption>"
+
     def html(self):
         """The experiment for a page without a kernel: no id, order or number in it is random."""
         plots, summary, table = self.pieces(self.start)
@@ -251,12 +254,14 @@ class Experiment:
         data = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         return (
             f'<figure class="explore" data-explore-id="{self.id}"><style>{STYLE}</style>'
-            # Hidden until the script runs: a control that does nothing would mislead.
-            f'<div class="explore-controls" hidden>{"".join(map(_control_html, self.controls))}</div>'
+            # Hidden and disabled until the script runs: a control that does nothing would mislead, also in an
+            # untrusted notebook, where only the second attribute survives.
+            '<div class="explore-controls" hidden>'
+            f"{''.join(map(_control_html, self.controls))}</div>"
             f'<output aria-live="polite">{summary}</output>{self.plots_html(plots)}'
             "<details><summary>The numbers behind it</summary>"
             '<div class="explore-table" tabindex="0" role="region" aria-label="The numbers behind it">'
-            f"{table}</div></details><figcaption>{draw.fill(self.caption, _state(self.words))}</figcaption>"
+            f"{table}</div></details>{self.caption_html()}"
             f'<script type="application/json">{data}</script></figure><script>{SCRIPT}</script>'
         )
 
@@ -289,6 +294,10 @@ def _state(values):
     return state
 
 
+# Without the last, JupyterLab would take a slider's arrow keys for its own.
+FIELD = 'autocomplete="off" disabled data-lm-suppress-shortcuts="true"'
+
+
 def _control_html(control):
     name, label = escape(control.name), escape(control.label)
     if isinstance(control, Choice):
@@ -296,12 +305,12 @@ def _control_html(control):
             f"<option{' selected' if option == control.start else ''}>{escape(option)}</option>"
             for option in control.options
         )
-        field = f'<select name="{name}" autocomplete="off">{options}</select>'
+        field = f'<select name="{name}" {FIELD}>{options}</select>'
         return f'<label class="explore-choice"><span>{label}</span>{field}</label>'
     reading = escape(f"{draw.fixed(control.start, control.digits)} {control.unit}".strip())
     field = (
         f'<input type="range" name="{name}" min="{control.low}" max="{control.high}" step="{control.step}" '
-        f'value="{control.start}" aria-valuetext="{reading}" autocomplete="off">'
+        f'value="{control.start}" aria-valuetext="{reading}" {FIELD}>'
     )
     # The reading is no part of the name: a screen reader has it as the value.
     label = f'{label} <b class="explore-reading" aria-hidden="true">{reading}</b>'
@@ -317,13 +326,13 @@ def _claim(id):
     if ipython is None or "google.colab" in sys.modules:
         return  # no page in the making, or a front end that does not say which cell is running
     parent = getattr(ipython, "get_parent", dict)()
-    # JupyterLab names the cell, whose code may have been edited; nbclient and nbval do not, and run it once.
-    cell = parent.get("metadata", {}).get("cellId") or ipython.user_ns.get("In", [""])[-1]
-    run = (ipython.execution_count, cell)
-    other = _claimed.get(id)
-    if other is not None and (other == run or other[1] != cell):
+    # A cell is known by the name that JupyterLab gives it, so its code may be edited, or by its code: nbclient
+    # and nbval give no name, and a notebook opened anew has new ones.
+    cells = {parent.get("metadata", {}).get("cellId"), ipython.user_ns.get("In", [""])[-1]} - {None}
+    run, known = _claimed.get(id, (None, cells))
+    if run == ipython.execution_count or not known & cells:
         raise ExploreError(
             f"this kernel already has an experiment with id {id!r}: give this one another "
             "(or restart the kernel, if this is the same cell with its code changed)"
         )
-    _claimed[id] = run
+    _claimed[id] = (ipython.execution_count, cells)

@@ -194,6 +194,7 @@
 
     figure.querySelector(".explore-controls").addEventListener("input", show);
     figure.querySelector(".explore-controls").hidden = false;
+    for (const field of fields) field.disabled = false;
     figure.setAttribute("data-explore-ready", "");
     show();
   }

@@ -36,7 +36,8 @@ def live(experiment):
         drawn, words, numbers = experiment.pieces(settings, experiment.function(**settings))
         summary.value, plots.value = f"<output>{words}</output>", experiment.plots_html(drawn)
         table.value = (
-            f'<details><summary>The numbers behind it</summary><div class="explore-table">{numbers}</div></details>'
+            '<details><summary>The numbers behind it</summary><div class="explore-table">'
+            f"{numbers}</div></details>{experiment.caption_html()}"
         )
 
     for control in controls.values():
