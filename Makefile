@@ -17,7 +17,8 @@ help:
 
 book: ## build the website from the stored outputs; needs no data and no torch
 	$(call setup,requirements-site.txt)
-	@.venv/bin/jupyter-book build . -W -n --keep-going --all -q
+	@echo "Building the site …"
+	@.venv/bin/jupyter-book build . -W -n --keep-going --all -q >/dev/null
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
 
 test: ## check everything, running each chapter once (real images where they are, else stand-ins)
