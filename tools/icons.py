@@ -9,9 +9,7 @@ import pydata_sphinx_theme
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-THEME = (
-    Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome/webfonts"
-)
+THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome/webfonts"
 TARGET = Path(__file__).resolve().parents[1] / "book/_static/vendor/icons"
 SOLID = (
     "f002 f00c f00d f019 f03a f042 f057 f058 f05a f062 f064 f065 f06a f071 f0c9 f0eb f0f3 f104 f105 f107 "

@@ -45,9 +45,7 @@ def find_python(name):
             (lacking if version in FITTING else unfit).append(version)
     if lacking:
         package = f"python{lacking[0]}-venv"
-        sys.exit(
-            f"Python {lacking[0]} has no venv module: run `sudo apt install {package}`, then make again."
-        )
+        sys.exit(f"Python {lacking[0]} has no venv module: run `sudo apt install {package}`, then make again.")
     found = f"this is {unfit[0]}" if unfit else f"{name or 'python3'} does not run"
     remedy = "Install one of them, or name it: make book PYTHON=/path/to/python3.13"
     sys.exit(f"The book needs Python 3.11, 3.12 or 3.13; {found}. {remedy}")
@@ -63,16 +61,12 @@ def damaged():
     """Whether an installation did not finish, or something it brought is gone, or .venv was moved."""
     there = set(contents())
     records = [json.loads(path.read_text(encoding="utf-8")) for path in VENV.glob("*.installed")]
-    return UNFINISHED.exists() or any(
-        r["venv"] != str(VENV) or not there.issuperset(r["contents"]) for r in records
-    )
+    return UNFINISHED.exists() or any(r["venv"] != str(VENV) or not there.issuperset(r["contents"]) for r in records)
 
 
 def make_environment(python):
     if VENV.exists():
-        print(
-            "What lies in .venv is damaged, unfinished or of another Python: beginning it anew.", flush=True
-        )
+        print("What lies in .venv is damaged, unfinished or of another Python: beginning it anew.", flush=True)
         shutil.rmtree(VENV)
     VENV.mkdir()
     UNFINISHED.touch()
@@ -95,14 +89,10 @@ def install(requirements):
             if re.search("Downloading .* [MG]B|Installing collected", log[-1]):
                 print(f"  {log[-1][:100]}", flush=True)
     if run.returncode and re.search(NO_NETWORK, "\n".join(log)):
-        sys.exit(
-            "pip cannot reach its package index: connect to the network or set pip's proxy, then make again."
-        )
+        sys.exit("pip cannot reach its package index: connect to the network or set pip's proxy, then make again.")
     if run.returncode:
         print("\n".join(log[-15:]))
-        sys.exit(
-            f"pip could not install {requirements}; what it said stands above. Mend that, then make again."
-        )
+        sys.exit(f"pip could not install {requirements}; what it said stands above. Mend that, then make again.")
 
 
 def main(requirements):
