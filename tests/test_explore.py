@@ -1,9 +1,7 @@
 """The explorable figures: their numbers, their HTML without a kernel, their widgets with one, in a browser."""
 
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -230,24 +228,7 @@ def test_the_live_widget_shows_the_stored_table_over_its_whole_range(experiment)
 
 # In a browser -----------------------------------------------------------------------------------------------
 
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--no-first-run"),
-]
 THEMES = {"light": ("#323232", "#ffffff"), "dark": ("#ced6dd", "#121212")}  # the site's text and ground
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
