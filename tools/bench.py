@@ -30,22 +30,30 @@ DIMS = 3 * 32 * 32
 
 # Contestant: (model, optimiser, batch size, peak learning rate, schedule, largest gradient norm).
 SAME = {  # one architecture: 3 levels × 8 steps, 64 hidden channels, affine couplings
-    "Glow of this book": ("likelab", "adam", 64, 1e-3, "constant", None),
-    "normflows": ("normflows", "adam", 64, 1e-3, "constant", None),
+    "Glow of this book": ("same_glow", "adam", 64, 1e-3, "constant", None),
+    "normflows": ("normflows_glow", "adam", 64, 1e-3, "constant", None),
 }
 RACE = {
-    "Glow of this book, its recipe": ("likelab", "adam", 16, 5e-3, "cosine", 10),
-    "normflows, its example's recipe": ("normflows", "adamax", 64, 1e-3, "constant", None),
-    "normflows, this book's recipe": ("normflows", "adam", 16, 5e-3, "cosine", 10),
+    "Glow of this book, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
+    "normflows, its example's recipe": ("normflows_glow", "adamax", 64, 1e-3, "constant", None),
+    "normflows, this book's recipe": ("normflows_glow", "adam", 16, 5e-3, "cosine", 10),
 }
 
 
-def likelab_glow():
+def likelab_glow(**architecture):
     sys.path.insert(0, str(ROOT / "book"))
     from likelab.models.glow import Glow
 
-    model = Glow()
+    model = Glow(**architecture)
     return model, model.log_density
+
+
+def same_glow():
+    return likelab_glow(steps=(8, 8, 8), hidden=64)
+
+
+def chapter_glow():
+    return likelab_glow(steps=(12, 6, 4), hidden=48)
 
 
 def normflows_glow():
@@ -78,7 +86,7 @@ def work(contestant, folder, seconds):
     torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count())
     images = {name: torch.from_numpy(np.load(f"{folder}/{name}.npy")) for name in ("train", "inside", "outside")}
-    model, log_density = {"likelab": likelab_glow, "normflows": normflows_glow}[name]()
+    model, log_density = {f.__name__: f for f in (same_glow, chapter_glow, normflows_glow)}[name]()
     generator, used, step, loss = torch.Generator().manual_seed(0), 0.0, 0, torch.tensor(math.nan)
 
     def noisy(batch):
@@ -123,7 +131,7 @@ def work(contestant, folder, seconds):
 class Contestant:
     def __init__(self, name, settings, folder, seconds):
         self.name, self.images, self.seconds, self.rates = name, 0, 0.0, []
-        python = PUBLIC / "bin" / "python" if settings[0] == "normflows" else sys.executable
+        python = PUBLIC / "bin" / "python" if settings[0] == "normflows_glow" else sys.executable
         command = [python, __file__, "--work", json.dumps([settings, str(folder), seconds])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -31,9 +31,7 @@ def check_images(images, channels=None):
             "give the model the images as data.load returns them, not scaled to [0, 1]"
         )
     if images.ndim != 4:
-        raise ValueError(
-            f"images must have shape (N, C, H, W), got {tuple(images.shape)}: add the batch dimension"
-        )
+        raise ValueError(f"images must have shape (N, C, H, W), got {tuple(images.shape)}: add the batch dimension")
     if channels is not None and images.shape[1] != channels:
         raise ValueError(f"images have {images.shape[1]} channels, but this model was built for {channels}")
 
@@ -88,9 +86,7 @@ def auroc_interval(inside, outside, level=0.95, resamples=1000, seed=0):
     inside, outside = np.asarray(inside, dtype=np.float64), np.asarray(outside, dtype=np.float64)
     value = auroc(inside, outside)
     rng = np.random.default_rng(seed)
-    draws = [
-        auroc(rng.choice(inside, inside.size), rng.choice(outside, outside.size)) for _ in range(resamples)
-    ]
+    draws = [auroc(rng.choice(inside, inside.size), rng.choice(outside, outside.size)) for _ in range(resamples)]
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return value, float(low), float(high)
 

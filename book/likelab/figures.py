@@ -43,7 +43,7 @@ def bits_histogram(sets, title, ax=None, bins=60):
     ax = ax or plt.subplots(figsize=(7, 3))[1]
     sets = {name: np.asarray(values) for name, values in sets.items()}
     together = np.concatenate(list(sets.values()))
-    low, high = np.quantile(together, [0.001, 0.999])
+    low, high = np.quantile(together, [0.003, 0.99])
     edges = np.linspace(low - 0.05 * (high - low), high + 0.05 * (high - low), bins + 1)
     looks = ((INSIDE, "-", "stepfilled"), (OUTSIDE, "--", "stepfilled"), (TRAIN, ":", "step"))
     for (name, values), (colour, line, kind) in zip(sets.items(), looks, strict=False):

@@ -1,0 +1,166 @@
+"""Weight files: what is not exactly as its card says ends in one error, and nothing but tensors is ever loaded."""
+
+import hashlib
+import io
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from likelab import bank
+from likelab.formats import DataError
+
+
+def model(width=4):
+    torch.manual_seed(width)
+    return torch.nn.Sequential(torch.nn.Linear(3, width), torch.nn.BatchNorm1d(width))
+
+
+def write(path, value):
+    """Save any value as torch does, and return its digest: a file that its own card vouches for."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    path.write_bytes(buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.pt"
+
+
+def check_refused(path, digest, *words, into=None):
+    into = into or model()
+    before = {name: value.clone() for name, value in into.state_dict().items()}
+    with pytest.raises(DataError) as caught:
+        bank.load_weights(path, digest, into)
+    message = str(caught.value)
+    assert all(word in message for word in (str(path), "expected", "found", "make bank", *words)), message
+    assert all(torch.equal(value, before[name]) for name, value in into.state_dict().items())
+
+
+def test_weights_come_back_as_they_were(path):
+    saved, loaded = model(), model()
+    with torch.no_grad():
+        for value in saved.state_dict().values():
+            value.copy_(torch.randn(value.shape) * 9)
+    digest = bank.save_weights(path, saved.state_dict())
+    assert bank.load_weights(path, digest, loaded) is loaded
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in saved.state_dict().items())
+
+
+def test_the_same_weights_make_the_same_file(path, tmp_path):
+    first = bank.save_weights(path, model().state_dict())
+    assert first == bank.save_weights(tmp_path / "another.pt", model().state_dict())
+    assert first == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_view_does_not_bring_along_what_it_is_a_view_of(path):
+    bank.save_weights(path, {"part": torch.zeros(1_000_000)[:10]})
+    assert path.stat().st_size < 5_000
+
+
+def test_only_tensors_are_saved(path):
+    with pytest.raises(TypeError, match="'steps'"):
+        bank.save_weights(path, {"weight": torch.zeros(3), "steps": 100})
+    assert not path.exists()
+
+
+def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch):
+    digest = bank.save_weights(path, model().state_dict())
+
+    def full(self, content):
+        with open(self, "wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        bank.save_weights(path, model(5).state_dict())
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    bank.load_weights(path, digest, model())
+
+
+def test_a_missing_file(path):
+    check_refused(path, "0" * 64, "No such file")
+
+
+@pytest.mark.parametrize("where", [0, 500, -1])
+def test_an_altered_file(path, where):
+    digest = bank.save_weights(path, model().state_dict())
+    content = bytearray(path.read_bytes())
+    content[where] ^= 1
+    path.write_bytes(content)
+    check_refused(path, digest, digest[:12])
+
+
+def test_an_altered_file_is_not_even_opened(path, monkeypatch):
+    digest = bank.save_weights(path, model().state_dict())
+    path.write_bytes(path.read_bytes() + b"!")
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was interpreted"))
+    check_refused(path, digest)
+
+
+def test_a_truncated_file(path):
+    digest = bank.save_weights(path, model().state_dict())
+    content = path.read_bytes()
+    for keep in (0, 10, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:keep])
+        check_refused(path, digest, f"({keep:,} bytes)")
+        check_refused(path, hashlib.sha256(content[:keep]).hexdigest(), "a file of tensors")
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, [1]])
+def test_another_format(path, version):
+    digest = write(path, {"format": version, "weights": model().state_dict()})
+    check_refused(path, digest, "format 1", f"format {version}", "Update the book")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weights: weights.update(surprise=torch.zeros(3)), "also surprise"),
+        (lambda weights: weights.pop("0.bias"), "no 0.bias"),
+        (lambda weights: weights.update({"0.bias": torch.zeros(5)}), "0.bias torch.float32 (5,) instead of"),
+        (lambda weights: weights.update({"0.bias": torch.zeros(4).double()}), "torch.float64 (4,)"),
+        (lambda weights: weights.update({"0.bias": 3}), "something else among them"),
+        (lambda weights: weights.update({"0.bias": "text"}), "something else among them"),
+        (lambda weights: weights.clear(), "and 4 more differences"),
+    ],
+    ids=["unexpected", "missing", "another shape", "another type", "a number", "a text", "nothing"],
+)
+def test_the_weights_of_another_model(path, change, words):
+    weights = dict(model().state_dict())
+    change(weights)
+    check_refused(path, write(path, {"format": 1, "weights": weights}), words)
+
+
+@pytest.mark.parametrize("held", [{}, [], torch.zeros(3), {"format": 1}, {"format": 1, "weights": [torch.zeros(1)]}])
+def test_a_file_of_something_else(path, held):
+    check_refused(path, write(path, held))
+
+
+class Harmful:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize("place", ["beside the weights", "among them", "instead of all", "a plain pickle"])
+def test_code_in_a_weight_file_does_not_run(path, tmp_path, place):
+    """Not even where the card vouches for the file."""
+    harmful = Harmful(tmp_path / "harm")
+    if place == "a plain pickle":
+        path.write_bytes(pickle.dumps(harmful, protocol=2))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    else:
+        weights = {**model().state_dict(), **({"0.bias": harmful} if place == "among them" else {})}
+        beside = {"harm": harmful} if place == "beside the weights" else {}
+        digest = write(path, harmful if place == "instead of all" else {"format": 1, "weights": weights, **beside})
+    check_refused(path, digest, "a file of tensors and nothing else")
+    assert not (tmp_path / "harm").exists()
