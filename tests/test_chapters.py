@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 import chapters
 import digests
+import execute
 import export
 import rules
 import scratch
@@ -272,3 +273,8 @@ def test_a_chapter_may_not_redefine_its_own_export_either(book):
 def test_what_is_no_redefinition(book, source):
     (book / "likelab" / "bits.py").write_text("def per_dim(log_prob, dims):\n    return 1\n")
     assert redefined(book, new_code_cell(source)) == []
+
+
+def test_the_first_page_shows_the_stored_picture():
+    pictures = [picture for path in chapters.paths() if (picture := execute.landing_picture(chapters.read(path)))]
+    assert pictures == [(chapters.BOOK / "_static" / "svhn-anomaly.png").read_bytes()], "run `make execute`"

@@ -7,6 +7,7 @@ A chapter is left untouched where the real images are not at hand, a cell fails,
 the rules for outputs (tools/rules.py).
 """
 
+import base64
 import os
 import sys
 import time
@@ -58,6 +59,16 @@ def execute(path, pair):
     if path.read_bytes() != before:
         raise Refused("the file changed while it ran.")
     path.write_text(nbformat.writes(nb) + "\n", "utf-8")
+    if picture := landing_picture(nb):
+        (path.parent / "_static" / "svhn-anomaly.png").write_bytes(picture)
+
+
+def landing_picture(nb):
+    """The picture of the cell tagged `landing`, which the first page shows; None in a chapter without one."""
+    for cell in chapters.code_cells(nb):
+        if chapters.has_tag(cell, "landing"):
+            return next(base64.b64decode(o.data["image/png"]) for o in cell.outputs if "image/png" in o.get("data", {}))
+    return None
 
 
 def run(nb, folder):
@@ -99,6 +110,9 @@ def clean(nb):
         for output in outputs:
             if output.output_type == "stream":
                 output.text = on_terminal(output.text)
+            elif "text/html" in output.get("data", {}):
+                # A trusted JupyterLab would prefer the widget, whose model died with the kernel.
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
         cell.outputs = [output for output in outputs if output.get("text", "text").strip()]
 
 
