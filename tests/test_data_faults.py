@@ -303,7 +303,7 @@ def hdf5():
         pytest.param("svhn", {SVHN: servers.svhn_file(y=np.ones((1, 20)))}, id="mat: labels in a row"),
         pytest.param("svhn", {SVHN: servers.svhn_file(y=np.full((20, 1), 11))}, id="mat: label 11"),
         pytest.param("svhn", {SVHN: servers.svhn_file(y=np.full((20, 1), np.nan))}, id="mat: label nan"),
-        pytest.param("svhn", {SVHN: servers.svhn_file(y=np.full((20, 1), 1j))}, id="mat: complex labels"),
+        pytest.param("svhn", {SVHN: servers.svhn_file(y=np.full((20, 1), 1 + 1j))}, id="mat: complex labels"),
         pytest.param("svhn", {SVHN: servers.svhn_file(X="text")}, id="mat: text"),
         pytest.param("svhn", {SVHN: servers.svhn_file(y={"a": 1})}, id="mat: a struct"),
         pytest.param("svhn", {SVHN: servers.svhn_file(n=0)}, id="mat: no images"),
