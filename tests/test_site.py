@@ -145,7 +145,7 @@ def test_page(visit, name, view):
     look = page.evaluate(LOOK)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"\W+", "-", name.removesuffix(".html").removeprefix("book/"))
-    page.screenshot(path=SCREENSHOTS / f"{stem}-{view}.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / f"{stem}-{view}.png", full_page=True, animations="disabled")
     assert faults == []
     assert look["tex"] == [] and look["mistakes"] == 0, "mathematics is not typeset"
     assert look["typeset"] == look["formulas"]
