@@ -75,7 +75,9 @@ def main():
     print(f"\n{'chapter':32s} {'pair':8s} {'seconds':>8s}")
     for name, pair, seconds, result in rows:
         print(f"{name:32s} {pair:8s} {seconds:8.1f}  {result}")
-    return not all(result == "passed" for *_, result in rows)
+    failed = sum(result == "FAILED" for *_, result in rows)
+    print(f"\n{len(rows) - failed} passed, {failed} failed")
+    return failed > 0
 
 
 if __name__ == "__main__":
