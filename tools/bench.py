@@ -118,6 +118,7 @@ def work(contestant, folder, seconds):
             step += 1
             used += time.perf_counter() - began
         report = {"images": (step - first) * batch_size, "seconds": used - before, "loss": loss.item(), "step": step}
+        report["done"] = used >= seconds
         print(json.dumps(report), flush=True)
     model.eval()
     found = {}
@@ -130,7 +131,7 @@ def work(contestant, folder, seconds):
 
 class Contestant:
     def __init__(self, name, settings, folder, seconds):
-        self.name, self.images, self.seconds, self.rates = name, 0, 0.0, []
+        self.name, self.images, self.seconds, self.rates, self.done = name, 0, 0.0, [], False
         python = PUBLIC / "bin" / "python" if settings[0] == "normflows_glow" else sys.executable
         command = [python, __file__, "--work", json.dumps([settings, str(folder), seconds])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -146,8 +147,9 @@ class Contestant:
     def train(self, seconds):
         answer = self.ask(seconds)
         self.images, self.seconds = self.images + answer["images"], self.seconds + answer["seconds"]
-        self.rates.append(answer["images"] / answer["seconds"])
-        self.loss, self.step = answer["loss"], answer["step"]
+        if answer["seconds"] > 1:  # a last, shorter slice says little
+            self.rates.append(answer["images"] / answer["seconds"])
+        self.loss, self.step, self.done = answer["loss"], answer["step"], answer["done"]
 
 
 def public_environment():
@@ -163,8 +165,8 @@ def public_environment():
 def compete(table, folder, seconds, slice_seconds):
     """Train all contestants for `seconds` each, a slice at a time in turn; yields them finished."""
     crowd = [Contestant(name, settings, folder, seconds) for name, settings in table.items()]
-    while any(c.seconds < seconds - 0.5 for c in crowd):
-        for c in crowd:
+    while waiting := [c for c in crowd if not c.done]:
+        for c in waiting:
             c.train(slice_seconds)
         status = "; ".join(f"{c.name} {c.seconds:.0f} s, {c.loss:.2f}" for c in crowd)
         print(f"\r\033[K{status}", end="", file=sys.stderr, flush=True)
@@ -200,7 +202,7 @@ def main():
         for c in (ours, theirs):
             low, middle, high = np.quantile(c.rates, [0, 0.5, 1])
             print(f"  {c.name:20} {middle:6.0f} images/s ({low:.0f} to {high:.0f}), peak {c.result['peak']:.2f} GB")
-        ratios = np.array(ours.rates[: len(theirs.rates)]) / np.array(theirs.rates[: len(ours.rates)])
+        ratios = np.array([a / b for a, b in zip(ours.rates, theirs.rates, strict=False)])
         print(f"  ratio, slice by slice: {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})\n")
         print(
             f"{options.minutes:g} minutes of training each; {len(pair.inside):,} and {len(pair.outside):,} test images,"
