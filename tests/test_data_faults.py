@@ -624,6 +624,22 @@ class TestPair:
                 world.addresses(file, host, f"{host}/mirror")
             check_standins(capsys, "network does not answer")
 
+    def test_standins_are_drawn_while_the_network_is_asked(self, world, monkeypatch, capsys):
+        """Drawing takes seconds; after a wait for a silent network they would be too many."""
+        drawn = standin.leaves
+
+        def slowly(n, seed):
+            time.sleep(1.5)
+            return drawn(n, seed)
+
+        monkeypatch.setattr(standin, "leaves", slowly)  # called twice: train and test
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            world.publish_cifar()
+            world.publish_svhn()
+            for file in (CIFAR, SVHN):
+                world.addresses(file, f"http://127.0.0.1:{silent.getsockname()[1]}")
+            check_standins(capsys, "network does not answer")
+
     def test_a_network_that_answers_one_letter_a_second(self, world, capsys):
         """No wait for a single answer is ever long."""
 

@@ -14,6 +14,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -181,11 +182,12 @@ def pair():
     if forced and forced not in answers:
         remedy = "Set one of them, or unset LIKELAB_PAIR."
         raise DataError.about("LIKELAB_PAIR", " or ".join(answers), repr(forced), remedy)
-    why = answers[forced] if forced else _bring_pair()
-    if why:
-        parts = [load("leaves", "train"), load("leaves", "test"), load("plates", "test")]
-    else:
-        parts = [load(name, split) for name, split in PAIR]
+    missing = [] if forced else [(name, split) for name, split in PAIR if not _find(name, split)]
+    with ThreadPoolExecutor(1) as pool:
+        # Drawn while the network is asked: three seconds each, and a dead network may cost five in all.
+        drawing = pool.submit(_draw_standins) if missing or forced == "standin" else None
+        why = answers[forced] if forced else _bring_pair(missing)
+        parts = drawing.result() if why else [load(name, split) for name, split in PAIR]
     listed = ", ".join(f"{part.name} {part.split} {part.count}" for part in parts)
     print(f"Images: {listed} ({f'stand-ins, {why}' if why else 'real'}).")
     train, inside, outside = parts
@@ -194,9 +196,12 @@ def pair():
     return Pair(used[:cut], used[cut:], inside[:1000], outside[:1000], real=not why)
 
 
-def _bring_pair():
-    """See that the files of the real pair are on this machine. Returns "", or why they are not."""
-    missing = [(name, split) for name, split in PAIR if not _find(name, split)]
+def _draw_standins():
+    return [load("leaves", "train"), load("leaves", "test"), load("plates", "test")]
+
+
+def _bring_pair(missing):
+    """Bring what is missing of the real pair to this machine. Returns "", or why that failed."""
     titles = " and ".join(dict.fromkeys(SOURCES[name].title for name, _ in missing))
     answering = download.answering([file for key in missing for file in _files(*key)])
     if not all(answering.values()):
