@@ -32,7 +32,9 @@ DIMS = 3 * 32 * 32
 SAME = {  # one architecture: 3 levels × 8 steps, 64 hidden channels, affine couplings
     "Glow of this book": ("same_glow", "adam", 64, 1e-3, "constant", None),
     "normflows": ("normflows_glow", "adam", 64, 1e-3, "constant", None),
+    "normflows, memory kept": ("normflows_glow", "adam", 64, 1e-3, "constant", None),
 }
+KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}  # training.keep_memory
 RACE = {
     "Glow of this book, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
     "normflows, its example's recipe": ("normflows_glow", "adamax", 64, 1e-3, "constant", None),
@@ -42,8 +44,10 @@ RACE = {
 
 def likelab_glow(**architecture):
     sys.path.insert(0, str(ROOT / "book"))
+    from likelab import training
     from likelab.models.glow import Glow
 
+    training.keep_memory()  # as training.fit does
     model = Glow(**architecture)
     return model, model.log_density
 
@@ -134,7 +138,8 @@ class Contestant:
         self.name, self.images, self.seconds, self.rates, self.done = name, 0, 0.0, [], False
         python = PUBLIC / "bin" / "python" if settings[0] == "normflows_glow" else sys.executable
         command = [python, __file__, "--work", json.dumps([settings, str(folder), seconds])]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        env = os.environ | (KEPT if name.endswith("memory kept") else {})
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
     def ask(self, line):
         try:
@@ -198,12 +203,15 @@ def main():
             f"{len(train):,} training images of {pair.train.name}; torch {torch.__version__}, {os.cpu_count()} cores\n"
         )
         print("Same architecture (3 × 8 steps, 64 hidden, affine, batch 64, Adam), one minute each")
-        ours, theirs = compete(SAME, folder, options.minutes * 15, options.slice / 2)
-        for c in (ours, theirs):
+        ours, *others = compete(SAME, folder, options.minutes * 15, options.slice / 4)
+        for c in (ours, *others):
             low, middle, high = np.quantile(c.rates, [0, 0.5, 1])
-            print(f"  {c.name:20} {middle:6.0f} images/s ({low:.0f} to {high:.0f}), peak {c.result['peak']:.2f} GB")
-        ratios = np.array([a / b for a, b in zip(ours.rates, theirs.rates, strict=False)])
-        print(f"  ratio, slice by slice: {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})\n")
+            print(f"  {c.name:22} {middle:4.0f} images/s ({low:.0f} to {high:.0f}), peak {c.result['peak']:.2f} GB")
+        for c in others:
+            ratios = np.array([a / b for a, b in zip(ours.rates, c.rates, strict=False)])
+            low, middle, high = np.quantile(ratios, [0, 0.5, 1])
+            print(f"  ratio to {c.name}, slice by slice: {middle:.2f} ({low:.2f} to {high:.2f})")
+        print()
         print(
             f"{options.minutes:g} minutes of training each; {len(pair.inside):,} and {len(pair.outside):,} test images,"
         )

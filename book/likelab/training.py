@@ -1,5 +1,7 @@
 """The one training loop of the book: a budget in steps, a seed, and the best weights on validation images."""
 
+import contextlib
+import ctypes
 import math
 import sys
 import time
@@ -31,6 +33,19 @@ def learning_rate(step, steps, peak, warmup):
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def keep_memory():
+    """Ask the C library (glibc) to keep freed memory; elsewhere do nothing.
+
+    By default it hands every large block back to the system, which clears it again, page by page, when the next
+    operation asks for one. Training allocates the same blocks at every step, so a fifth of its time can go there.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # names of <malloc.h>
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # no glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 32 << 20)
+        mallopt(trim_threshold, 1 << 30)
 
 
 @torch.no_grad()
@@ -66,6 +81,7 @@ def fit(
     """
     for images in (train, validation):
         bits.check_images(images)
+    keep_memory()
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     dims, began = train[0].numel(), time.perf_counter()

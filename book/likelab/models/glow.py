@@ -71,10 +71,14 @@ class Conv1x1(nn.Module):
         return F.conv2d(z, inverse[:, :, None, None]), log_det.expand(len(z))
 
 
+def relu():
+    return nn.ReLU(inplace=True)  # overwrites what the convolution before it wrote: less memory to move
+
+
 class Coupling(nn.Module):
     """One half of the channels moves and scales the other. Dinh et al. 2017, equations 7 and 8."""
 
-    def __init__(self, channels, hidden, affine=True, activation=nn.ReLU):
+    def __init__(self, channels, hidden, affine=True, activation=relu):
         super().__init__()
         self.affine, self.kept = affine, channels // 2
         moved = channels - self.kept
@@ -84,33 +88,33 @@ class Coupling(nn.Module):
             nn.Conv2d(hidden, hidden, 1),
             activation(),
             nn.Conv2d(hidden, 2 * moved if affine else moved, 3, padding=1),
-        )
+        ).to(memory_format=torch.channels_last)
         nn.init.zeros_(self.net[-1].weight)
         nn.init.zeros_(self.net[-1].bias)
 
     def shift_and_log_scale(self, kept):
         if not self.affine:
-            return self.net(kept), torch.zeros((), dtype=kept.dtype, device=kept.device).expand(len(kept), 1)
+            return self.net(kept), torch.zeros((), dtype=kept.dtype, device=kept.device).expand(len(kept), 1, 1, 1)
         shift, raw = self.net(kept).chunk(2, 1)
-        return shift, 2 * torch.tanh(raw / 2)
+        return shift, raw.clamp(-2, 2)
 
     def forward_and_log_det(self, x):
         kept, moved = x[:, : self.kept], x[:, self.kept :]
         shift, log_scale = self.shift_and_log_scale(kept)
         moved = (moved + shift) * log_scale.exp() if self.affine else moved + shift
-        return torch.cat([kept, moved], 1), log_scale.flatten(1).sum(1)
+        return torch.cat([kept, moved], 1), log_scale.sum((1, 2, 3))
 
     def inverse_and_log_det(self, z):
         kept, moved = z[:, : self.kept], z[:, self.kept :]
         shift, log_scale = self.shift_and_log_scale(kept)
         moved = moved * (-log_scale).exp() - shift if self.affine else moved - shift
-        return torch.cat([kept, moved], 1), -log_scale.flatten(1).sum(1)
+        return torch.cat([kept, moved], 1), -log_scale.sum((1, 2, 3))
 
 
 class FlowStep(nn.Module):
     """Actnorm, 1×1 convolution, coupling. Kingma & Dhariwal 2018, figure 2a."""
 
-    def __init__(self, channels, hidden, affine=True, activation=nn.ReLU, whiten=False):
+    def __init__(self, channels, hidden, affine=True, activation=relu, whiten=False):
         super().__init__()
         self.norm = ActNorm(channels)
         self.mix = Conv1x1(channels)
@@ -125,19 +129,51 @@ class FlowStep(nn.Module):
     def forward_and_log_det(self, x):
         if self.training and not self.norm.initialised:
             self.initialise(x)
-        self.norm.require_initialised(x)
-        # W e^s (x + b) as one convolution: weight W e^s, bias W e^s b
-        weight = self.mix.weight * self.norm.log_scale.exp()
-        log_det = torch.linalg.slogdet(self.mix.weight)[1] + self.norm.log_scale.sum()
-        x = F.conv2d(x, weight[:, :, None, None], weight @ self.norm.shift)
-        z, log_det_coupling = self.coupling.forward_and_log_det(x)
-        return z, log_det * x.shape[2] * x.shape[3] + log_det_coupling
+        total = 0
+        for link in (self.norm, self.mix, self.coupling):
+            x, log_det = link.forward_and_log_det(x)
+            total = total + log_det
+        return x, total
 
     def inverse_and_log_det(self, z):
-        z, log_det_coupling = self.coupling.inverse_and_log_det(z)
-        z, log_det_mix = self.mix.inverse_and_log_det(z)
-        x, log_det_norm = self.norm.inverse_and_log_det(z)
-        return x, log_det_norm + log_det_mix + log_det_coupling
+        total = 0
+        for link in (self.coupling, self.mix, self.norm):
+            z, log_det = link.inverse_and_log_det(z)
+            total = total + log_det
+        return z, total
+
+
+class Level(nn.ModuleList):
+    """Flow steps in sequence, with the linear links of all of them folded at once."""
+
+    def fold(self):
+        """Weights W e^s and biases W e^s b of each step's convolution, and the sum of their log-determinants."""
+        scales = torch.stack([step.norm.log_scale for step in self]).exp()
+        shifts = torch.stack([step.norm.shift for step in self])
+        weights = torch.stack([step.mix.weight for step in self]) * scales[:, None, :]
+        biases = (weights @ shifts[:, :, None])[:, :, 0]
+        return weights[:, :, :, None, None], biases, torch.linalg.slogdet(weights)[1].sum()
+
+    def forward_and_log_det(self, x):
+        total = 0
+        if not all(step.norm.initialised for step in self):  # the first batch: link by link
+            for step in self:
+                x, log_det = step.forward_and_log_det(x)
+                total = total + log_det
+            return x, total
+        weights, biases, log_det = self.fold()
+        total = log_det * x.shape[2] * x.shape[3]
+        for step, weight, bias in zip(self, weights, biases, strict=True):
+            x, log_det = step.coupling.forward_and_log_det(F.conv2d(x, weight, bias))
+            total = total + log_det
+        return x, total
+
+    def inverse_and_log_det(self, z):
+        total = 0
+        for step in reversed(self):
+            z, log_det = step.inverse_and_log_det(z)
+            total = total + log_det
+        return z, total
 
 
 def squeeze(x):
@@ -169,17 +205,17 @@ class Split(nn.Module):
         if self.predict is None:
             return torch.zeros_like(h), torch.zeros_like(h)
         mean, raw = self.predict(h).chunk(2, 1)
-        return mean, 2 * torch.tanh(raw / 2)
+        return mean, raw.clamp(-2, 2)
 
     def forward_and_log_det(self, x):
         h, z = x[:, : self.kept], x[:, self.kept :]
         mean, log_scale = self.mean_and_log_scale(h)
-        return (h, (z - mean) * (-log_scale).exp()), -log_scale.flatten(1).sum(1)
+        return (h, (z - mean) * (-log_scale).exp()), -log_scale.sum((1, 2, 3))
 
     def inverse_and_log_det(self, parts):
         h, noise = parts
         mean, log_scale = self.mean_and_log_scale(h)
-        return torch.cat([h, mean + noise * log_scale.exp()], 1), log_scale.flatten(1).sum(1)
+        return torch.cat([h, mean + noise * log_scale.exp()], 1), log_scale.sum((1, 2, 3))
 
 
 class Glow(nn.Module):
@@ -197,7 +233,7 @@ class Glow(nn.Module):
         hidden=64,
         affine=True,
         sigma=None,
-        activation=nn.ReLU,
+        activation=relu,
         whiten=True,
     ):
         super().__init__()
@@ -209,7 +245,7 @@ class Glow(nn.Module):
         for level, count in enumerate(steps):
             channels *= 4
             flow = [FlowStep(channels, hidden, affine, activation, whiten and k == 0) for k in range(count)]
-            self.levels.append(nn.ModuleList(flow))
+            self.levels.append(Level(flow))
             if level < len(steps) - 1:
                 self.splits.append(Split(channels, learned=sigma is None))
                 channels //= 2
@@ -219,10 +255,8 @@ class Glow(nn.Module):
         h, latents = y.to(next(self.parameters())) / 256 - 0.5, []  # on the weights' device, in their precision
         total = -math.log(256) * y[0].numel()
         for level, steps in enumerate(self.levels):
-            h = squeeze(h).contiguous(memory_format=torch.channels_last)
-            for flow_step in steps:
-                h, log_det = flow_step.forward_and_log_det(h)
-                total = total + log_det
+            h, log_det = steps.forward_and_log_det(squeeze(h).contiguous(memory_format=torch.channels_last))
+            total = total + log_det
             if level < len(self.splits):
                 (h, noise), log_det = self.splits[level].forward_and_log_det(h)
                 latents.append(noise)
@@ -235,8 +269,7 @@ class Glow(nn.Module):
         for level in reversed(range(len(self.levels))):
             if level < len(self.splits):
                 h, _ = self.splits[level].inverse_and_log_det((h, latents[level]))
-            for flow_step in reversed(self.levels[level]):
-                h, _ = flow_step.inverse_and_log_det(h)
+            h, _ = self.levels[level].inverse_and_log_det(h)
             h = unsqueeze(h)
         return 256 * (h + 0.5)
 
