@@ -137,7 +137,7 @@ def test_constant_volume_is_one_number():
 
 def test_density_integrates_to_one():
     """Over images of 1×2×2 pixels: importance sampling from a broad normal, five standard errors."""
-    model = small_glow(shape=(1, 2, 2), steps=(3,), size=0.3)
+    model = small_glow(shape=(1, 2, 2), steps=(3,), size=0.15)
     torch.manual_seed(5)
     proposal = torch.distributions.Normal(128.0, 160.0)
     y = proposal.sample((200_000, 1, 2, 2)).double()

@@ -44,8 +44,8 @@ MUTATIONS = {
     "whitening: variances not rooted": (GLOW, "(variances + 1e-6).sqrt()", "(variances + 1e-6)", "still correlated"),
     "coupling: mean for sum": (
         GLOW,
-        "torch.cat([kept, moved], 1), log_scale.flatten(1).sum(1)",
-        "torch.cat([kept, moved], 1), log_scale.flatten(1).mean(1)",
+        "torch.cat([kept, moved], 1), log_scale.sum((1, 2, 3))",
+        "torch.cat([kept, moved], 1), log_scale.mean((1, 2, 3))",
         "do not cancel",
     ),
     "coupling: inverse in the wrong order": (
@@ -60,13 +60,13 @@ MUTATIONS = {
         "nn.init.ones_(self.net[-1].bias)",
         "start as identity",
     ),
-    "step: log-determinant of actnorm forgotten": (
+    "level: log-determinant of actnorm forgotten": (
         GLOW,
-        "torch.linalg.slogdet(self.mix.weight)[1] + self.norm.log_scale.sum()",
-        "torch.linalg.slogdet(self.mix.weight)[1]",
+        "torch.linalg.slogdet(weights)[1].sum()",
+        "torch.linalg.slogdet(weights / scales[:, None, :])[1].sum()",
         "do not cancel",
     ),
-    "step: bias not folded": (GLOW, "weight @ self.norm.shift)", "self.norm.shift)", "does not undo"),
+    "level: bias not folded": (GLOW, "(weights @ shifts[:, :, None])[:, :, 0]", "shifts", "does not undo"),
     "squeeze: another order": (GLOW, "x.permute(0, 1, 3, 5, 2, 4)", "x.permute(0, 3, 5, 1, 2, 4)", "not the inverse"),
     "unsqueeze: another order than squeeze": (
         GLOW,
@@ -133,8 +133,8 @@ MUTATIONS = {
     ),
     "dequantisation: noise centred on the grey level": (
         "bits.py",
-        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32))",
-        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32)) - 0.5",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32)) - 0.5",
         "left the pixel's own interval",
     ),
     "dequantisation: one noise for all": (
