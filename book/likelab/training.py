@@ -38,8 +38,8 @@ def learning_rate(step, steps, peak, warmup):
 def keep_memory():
     """Ask the C library (glibc) to keep freed memory; elsewhere do nothing.
 
-    By default it hands every large block back to the system, which clears it again, page by page, when the next
-    operation asks for one. Training allocates the same blocks at every step, so a fifth of its time can go there.
+    By default it may hand large blocks back to the system, which clears them again, page by page, when the next
+    operation asks. Training allocates the same blocks at every step, so much of its time can go there.
     """
     mmap_threshold, trim_threshold = -3, -1  # names of <malloc.h>
     with contextlib.suppress(AttributeError, OSError, TypeError):  # no glibc
