@@ -96,3 +96,14 @@ def test_mean_interval_is_the_normal_one():
     mean, low, high = bits.mean_interval(values)
     assert mean == pytest.approx(values.mean())
     assert high - low == pytest.approx(2 * 1.959964 * values.std(ddof=1) / 20)
+
+
+def test_normal_noise_is_each_images_own():
+    images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = bits.normal_noise(images, (50, 10, 10))
+    assert noise.shape == (3, 50, 10, 10) and noise.dtype == torch.float32
+    assert noise.mean().abs() < 0.05 and (noise.std() - 1).abs() < 0.05
+    assert torch.equal(bits.normal_noise(images[[2, 0]], (50, 10, 10)), noise[[2, 0]])
+    assert not torch.equal(bits.normal_noise(images, (50, 10, 10), draw=1), noise)
+    drawn = [bits.normal_noise(images, (4,), generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(*drawn) and bits.normal_noise(images[:0], (4,)).shape == (0, 4)

@@ -133,8 +133,8 @@ MUTATIONS = {
     ),
     "dequantisation: noise centred on the grey level": (
         "bits.py",
-        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32))",
-        "return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32)) - 0.5",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32)) - 0.5",
         "left the pixel's own interval",
     ),
     "dequantisation: one noise for all": (

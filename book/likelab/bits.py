@@ -53,11 +53,30 @@ def dequantise(images, draw=0, generator=None):
     return torch.minimum(y, torch.nextafter(images.float() + 1, torch.zeros((), device=images.device)))
 
 
+def normal_noise(images, shape, draw=0, generator=None):
+    """Standard normal noise of the given shape for each image: float32 (N, *shape) on the images' device.
+
+    With a generator it comes from there; without one from each image's own pixels and `draw`, as in dequantise.
+    """
+    if generator is not None:
+        noise = torch.randn((len(images), *shape), generator=generator, device=generator.device)
+    elif len(images):
+        own = (_own_rng(image, draw).standard_normal(shape, dtype=np.float32) for image in images.cpu())
+        noise = torch.stack([torch.from_numpy(values) for values in own])
+    else:
+        noise = torch.zeros(0, *shape)
+    return noise.to(images.device)
+
+
 def _own_noise(image, draw):
-    """Uniform noise whose seed is a digest of the image's pixels and of the number of the draw."""
+    """Uniform noise for one image."""
+    return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))
+
+
+def _own_rng(image, draw):
+    """A source of chance whose seed is a digest of the image's pixels and of the number of the draw."""
     digest = hashlib.blake2b(image.numpy().tobytes(), digest_size=8, salt=draw.to_bytes(8, "little"))
-    rng = np.random.Generator(np.random.SFC64(int.from_bytes(digest.digest(), "little")))
-    return torch.from_numpy(rng.random(tuple(image.shape), dtype=np.float32))
+    return np.random.Generator(np.random.SFC64(int.from_bytes(digest.digest(), "little")))
 
 
 def auroc(inside, outside):

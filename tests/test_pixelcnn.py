@@ -1,0 +1,221 @@
+"""The PixelCNN over random weights and shapes: causal by gradients, sums to one, sampled as stated, cached as naive."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from likelab import bits
+from likelab.models.pixelcnn import PixelCNN, of_colour, shift_down, shift_right, walk, walk_cached
+from likelab.models.vae import discretised_logistic, to_grey_levels
+
+
+def shaken(shape=(3, 8, 8), seed=0, size=0.3, dtype=torch.float64, **options):
+    """A small PixelCNN with every weight moved at random, so that nothing is zero by luck."""
+    torch.manual_seed(seed)
+    model = PixelCNN(shape, **({"channels": 6, "blocks": 2, "mixtures": 2} | options)).to(dtype).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(size * torch.randn_like(weight))
+    return model
+
+
+def images(n, shape, levels=256, seed=0):
+    return torch.randint(0, levels, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def every_image(shape, levels):
+    values = [torch.arange(levels, dtype=torch.uint8)] * math.prod(shape)
+    return torch.cartesian_prod(*values).reshape(-1, *shape)
+
+
+def influence(shape, blocks):
+    """Sum over five random weights and images of |∂ log P(x_ic | past) / ∂ x_jd|: (C, H, W, C, H, W)."""
+    total = 0
+    for seed in range(5):
+        model = shaken(shape, seed, blocks=blocks)
+        x = (torch.rand(1, *shape, dtype=torch.float64) - 0.5).requires_grad_()
+        rows = [torch.autograd.grad(v, x, retain_graph=True)[0] for v in model.log_conditionals(x).flatten()]
+        total = total + torch.stack(rows).abs()
+    return total.reshape(*shape, *shape)
+
+
+@pytest.mark.parametrize("shape, blocks", [((3, 5, 5), 1), ((3, 4, 7), 2), ((1, 6, 6), 3), ((2, 3, 4), 0)], ids=str)
+def test_causal_both_ways(shape, blocks):
+    found = influence(shape, blocks)
+    for c, i, j, d, k, m in itertools.product(*map(range, shape + shape)):
+        value, where = found[c, i, j, d, k, m], f"{(c, i, j)} from {(d, k, m)}"
+        before = (k, m, d) < (i, j, c)
+        near = 1 <= i - k <= blocks + 2 and abs(j - m) <= blocks + 1
+        near |= k == i and 1 <= j - m <= blocks + 2
+        near |= (k, m) == (i, j) and d < c
+        if (c, i, j) == (d, k, m):
+            continue
+        if not before:
+            assert value == 0, f"sees the future: {where}"
+        elif near:
+            assert value > 0, f"misses its past: {where}"
+        else:
+            assert value == 0, f"sees beyond the field that is promised: {where}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 1, 2), (2, 2, 1)], ids=str)
+def test_probabilities_of_every_image_sum_to_one(shape, seed):
+    model = shaken(shape, seed, levels=4, mixtures=1 + seed)
+    with torch.no_grad():
+        log_p = model.log_prob(every_image(shape, 4))
+    assert log_p.shape == (4 ** math.prod(shape),)
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_conditional_sums_to_one(seed):
+    """Over the 256 levels of one number, with all before it given."""
+    model, x8 = shaken((3, 3, 3), seed), images(1, (3, 3, 3), seed=seed)
+    for c, i, j in ((0, 0, 0), (1, 1, 2), (2, 2, 1)):
+        batch = x8.repeat(256, 1, 1, 1)
+        batch[:, c, i, j] = torch.arange(256, dtype=torch.uint8)
+        with torch.no_grad():
+            log_p = model.log_conditionals(model.scaled(batch))[:, c, i, j]
+        assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-8)
+
+
+def test_log_prob_is_the_mixture_written_out():
+    """Pixel by pixel, colour by colour, from the features, with loops in place of broadcasts."""
+    model, x8 = shaken((3, 2, 3), 5, mixtures=3), images(2, (3, 2, 3))
+    with torch.no_grad():
+        x = model.scaled(x8)
+        features = model.features(x).unflatten(1, (3, 10))
+        for n in range(2):
+            total = 0.0
+            for i, j in itertools.product(range(2), range(3)):
+                r, g, b = x[n, :, i, j].tolist()
+                terms = []
+                for k in range(3):
+                    weight, *rest = features[n, k, :, i, j].tolist()
+                    means, log_scales, raw = rest[:3], [max(s, -7) for s in rest[3:6]], rest[6:]
+                    alpha, beta, gamma = map(math.tanh, raw)
+                    means = means[0], means[1] + alpha * r, means[2] + beta * r + gamma * g
+                    bells = sum(
+                        discretised_logistic(*(torch.tensor(t, dtype=torch.float64) for t in (v, mean, log_scale)))
+                        for v, mean, log_scale in zip((r, g, b), means, log_scales, strict=True)
+                    )
+                    terms.append((weight, bells))
+                weights = torch.tensor([weight for weight, _ in terms], dtype=torch.float64)
+                bells = torch.stack([bell for _, bell in terms])
+                total += torch.logsumexp(weights.log_softmax(0) + bells, 0).item()
+            assert model.log_prob(x8)[n].item() == pytest.approx(total, rel=1e-9)
+
+
+def test_conditionals_add_up():
+    model, x8 = shaken(), images(3, (3, 8, 8))
+    with torch.no_grad():
+        parts = model.log_conditionals(model.scaled(x8))
+        assert parts.shape == (3, 3, 8, 8) and (parts <= 0).all()
+        assert torch.allclose(parts.sum((1, 2, 3)), model.log_prob(x8))
+
+
+def test_coefficients_of_a_colour():
+    assert [of_colour(["α", "β", "γ"], c) for c in range(3)] == [[], ["α"], ["β", "γ"]]
+
+
+def test_shifts():
+    x = torch.arange(6.0).reshape(1, 1, 2, 3)
+    assert shift_down(x)[0, 0].tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert shift_right(x)[0, 0].tolist() == [[0, 0, 1], [0, 3, 4]]
+
+
+@pytest.mark.parametrize("options", [{}, {"blocks": 0}, {"channels": 5, "blocks": 4, "mixtures": 3}], ids=str)
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 5, 9)], ids=str)
+def test_cache_gives_the_same_image(shape, options):
+    model = shaken(shape, 3, **options)
+    noise = model.noise(3, torch.Generator().manual_seed(1))
+
+    def draw(features, i, j):
+        return model.draw(features, noise[:, :, i, j, None, None])
+
+    with torch.no_grad():
+        slow, fast = walk(model, 3, draw), walk_cached(model, 3, draw)
+    assert slow.std() > 0.1 and torch.equal(slow, fast)
+    assert torch.equal(model.sample(3, torch.Generator().manual_seed(1)), to_grey_levels(slow))
+
+
+def test_cache_agrees_in_float32_under_teacher_forcing():
+    model, x8, cached = shaken((3, 12, 12), 4, dtype=torch.float32, size=0.1, channels=16), images(4, (3, 12, 12)), []
+    x = model.scaled(x8)
+
+    def follow(features, i, j):
+        cached.append(features)
+        return x[:, :, i, j, None, None]
+
+    with torch.no_grad():
+        assert torch.equal(walk_cached(model, 4, follow), x)
+        found = torch.cat(cached, 3).unflatten(3, (12, 12))[:, :, 0]
+        assert (found - model.features(x)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 1, 2)], ids=str)
+@pytest.mark.parametrize("walker", [walk, walk_cached])
+def test_samples_come_out_as_often_as_stated(shape, walker):
+    model, draws = shaken(shape, 6, levels=4), 20_000
+    noise = model.noise(draws, torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = draws * model.log_prob(every_image(shape, 4)).exp()
+        x = walker(model, draws, lambda features, i, j: model.draw(features, noise[:, :, i, j, None, None]))
+    place = 4 ** torch.arange(math.prod(shape) - 1, -1, -1)
+    found = torch.bincount((to_grey_levels(x, 4).long().flatten(1) * place).sum(1), minlength=len(expected)).double()
+    rare = expected < 5
+    found, expected = (torch.cat([t[~rare], t[rare].sum()[None]]) for t in (found, expected))
+    chi2, freedom = ((found - expected) ** 2 / expected).sum(), len(found) - 1
+    assert freedom > 10 and abs(chi2 - freedom) < 4 * math.sqrt(2 * freedom)
+
+
+def test_sample_gives_images_and_follows_the_generator():
+    model = shaken()
+    draws = [model.sample(2, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert draws[0].shape == (2, 3, 8, 8) and draws[0].dtype == torch.uint8
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+
+
+def test_log_prob_is_exact_and_depends_on_neither_batch_nor_generator():
+    model, x8 = shaken(), images(5, (3, 8, 8))
+    with torch.no_grad():
+        whole = model.log_prob(x8)
+        assert torch.allclose(model.log_prob(x8[[3, 0]]), whole[[3, 0]], rtol=1e-12)
+        assert torch.equal(model.log_prob(x8, generator=torch.Generator().manual_seed(1)), whole)
+        assert model.log_prob(x8[:0]).shape == (0,)
+
+
+def test_it_learns():
+    """Images of one grey level per image: after some steps the second pixel is told by the first."""
+    torch.manual_seed(0)
+    model = PixelCNN((1, 4, 4), channels=8, blocks=1, mixtures=2)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        level = torch.randint(0, 256, (32, 1, 1, 1), dtype=torch.uint8, generator=generator)
+        loss = bits.per_dim(model.log_prob(level.expand(-1, 1, 4, 4)), 16).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 5
+
+
+SMALL = {"shape": (3, 8, 8), "channels": 4, "blocks": 1}
+
+
+@pytest.mark.parametrize(
+    "action, error, words",
+    [
+        (lambda: PixelCNN(**SMALL).log_prob(torch.zeros(1, 3, 8, 8)), TypeError, "not scaled to"),
+        (lambda: PixelCNN(**SMALL).log_prob(images(1, (1, 8, 8))), ValueError, "built for 3"),
+        (lambda: PixelCNN(**SMALL).log_prob(images(1, (3, 8, 12))), ValueError, "built for"),
+        (lambda: PixelCNN(**SMALL).log_prob(images(1, (3, 8, 8))[0]), ValueError, "batch dimension"),
+        (lambda: PixelCNN(**SMALL, levels=4).log_prob(images(1, (3, 8, 8))), ValueError, "levels 0 to 3"),
+    ],
+)
+def test_bad_input(action, error, words):
+    with pytest.raises(error, match=words):
+        action()
