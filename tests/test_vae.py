@@ -159,7 +159,7 @@ def test_start_is_the_best_linear_model():
     pictures = torch.pixel_shuffle(patches.transpose(1, 2).reshape(4000, 12, 2, 2), 2)
     model = VAE((3, 4, 4), patch=2, latents=3, hidden=4, blocks=1)
     model.initialise(to_grey_levels(pictures))
-    found = model.decoder.linear.weight[:, :, 0, 0].detach()
+    found = (model.decoder.linear.weight[:, :, 0, 0] * model.spread[:, 0, 0]).detach()
     assert torch.allclose(found @ found.T, weight @ weight.T, atol=3e-3)
     with torch.no_grad():
         mean, log_std = model.encode(model.scaled(to_grey_levels(pictures)))

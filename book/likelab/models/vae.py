@@ -93,6 +93,9 @@ class VAE(nn.Module):
         self.latent_shape = (latents, shape[1] // patch, shape[2] // patch)
         self.encoder = Network(inputs, latents, hidden, blocks)
         self.decoder = Network(latents, inputs, hidden, blocks)
+        # between the latents, whose scale is 1, and the networks, which see them on the scale of the image
+        self.spread, self.shrink = nn.Parameter(torch.ones(latents, 1, 1)), nn.Parameter(torch.ones(latents, 1, 1))
+        self.log_std = nn.Parameter(torch.zeros(latents, 1, 1))
         self.to(memory_format=torch.channels_last)
 
     def scaled(self, images):
@@ -105,11 +108,12 @@ class VAE(nn.Module):
     def encode(self, x):
         """Mean and log standard deviation of q(z | x); x on the scale -1 to 1. (N, C, H, W) -> (N, L, H/p, W/p)."""
         patches = F.pixel_unshuffle(x, self.patch)
-        return self.encoder(patches.contiguous(memory_format=torch.channels_last))
+        mean, log_std = self.encoder(patches.contiguous(memory_format=torch.channels_last))
+        return mean * self.shrink, log_std + self.log_std
 
     def decode(self, z):
         """Mean and log-scale of p(x | z). (N, L, H/p, W/p) -> (N, C, H, W), on the scale -1 to 1."""
-        return tuple(F.pixel_shuffle(t, self.patch) for t in self.decoder(z))
+        return tuple(F.pixel_shuffle(t, self.patch) for t in self.decoder(z * self.spread))
 
     def log_likelihood(self, x, z):
         """log p(x | z), nats, (N,)."""
@@ -152,12 +156,14 @@ class VAE(nn.Module):
         rest = variances[latents:].sum() / max(1, len(variances) - latents)
         noise = max(rest.item(), (2 / bits.LEVELS) ** 2)  # variance of what the latents leave out
         kept, directions = variances[:latents].clamp(min=2 * noise), directions[:, :latents]
-        weight = directions * (kept - noise).sqrt()
-        self.decoder.linear.weight.copy_(weight[:, :, None, None])
+        self.decoder.linear.weight.copy_(directions[:, :, None, None])
         self.decoder.linear.bias.copy_(mean)
-        self.encoder.linear.weight.copy_((weight / kept).T[:, :, None, None])
-        self.encoder.linear.bias.copy_(-(weight / kept).T @ mean)
-        self.encoder.deep[-1].bias[latents:] = 0.5 * torch.log(noise / kept)
+        self.encoder.linear.weight.copy_(directions.T[:, :, None, None])
+        self.encoder.linear.bias.copy_(-directions.T @ mean)
+        signal = (kept - noise).sqrt()[:, None, None]
+        self.spread.copy_(signal)
+        self.shrink.copy_(signal / kept[:, None, None])
+        self.log_std.copy_(0.5 * torch.log(noise / kept)[:, None, None])
         self.decoder.deep[-1].bias[len(mean) :] = 0.5 * math.log(3 * noise) - math.log(math.pi)  # logistic's scale
 
     @torch.no_grad()
