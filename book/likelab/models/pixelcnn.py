@@ -32,8 +32,19 @@ class LeftConv(nn.Conv2d):
         return super().forward(F.pad(x, (1, 0)))
 
     def step(self, left, pixel):
-        """One pixel of the result, from that pixel of the input and its left one. (N, C, 1, 1) -> the same."""
-        return super().forward(torch.cat([left, pixel], 3))
+        """One pixel of the result, from that pixel of the input and its left one. (N, C), (N, C) -> (N, C')."""
+        return F.linear(torch.stack([left, pixel], 2).flatten(1), self.weight.flatten(1), self.bias)
+
+
+class PixelConv(nn.Conv2d):
+    """A 1×1 convolution: sees the pixel alone."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs, 1)
+
+    def step(self, pixel):
+        """One pixel of the result. (N, C) -> (N, C')."""
+        return F.linear(pixel, self.weight.flatten(1), self.bias)
 
 
 def shift_down(x):
@@ -59,8 +70,8 @@ class Block(nn.Module):
         super().__init__()
         self.rows = RowsConv(channels, 2 * channels)
         self.left = LeftConv(channels, 2 * channels)
-        self.across = nn.Conv2d(channels, 2 * channels, 1)
-        self.out = nn.Conv2d(channels, channels, 1)
+        self.across = PixelConv(channels, 2 * channels)
+        self.out = PixelConv(channels, channels)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -95,7 +106,7 @@ class PixelCNN(nn.Module):
         self.blocks = nn.ModuleList(Block(channels) for _ in range(blocks))
         # of each logistic: logit, mean and log-scale of each colour, a coefficient for each pair of colours
         self.sizes = [1, colours, colours, colours * (colours - 1) // 2]
-        self.head = nn.Conv2d(channels, mixtures * sum(self.sizes), 1)
+        self.head = PixelConv(channels, mixtures * sum(self.sizes))
         self.to(memory_format=torch.channels_last)
 
     def scaled(self, images):
@@ -142,20 +153,22 @@ class PixelCNN(nn.Module):
         return self.log_joint(self.scaled(images))[:, -1].sum((1, 2))
 
     def noise(self, n, generator=None):
-        """All the chance that n images need: uniform numbers between 0 and 1, (n, K + C, H, W)."""
-        noise = torch.rand(n, self.mixtures + self.shape[0], *self.shape[1:], generator=generator, dtype=torch.float64)
-        return noise.clamp(1e-7, 1 - 1e-7).to(self.head.weight)
+        """All the chance that n images need: K Gumbel and C logistic numbers a pixel, (n, K + C, H, W)."""
+        u = torch.rand(n, self.mixtures + self.shape[0], *self.shape[1:], generator=generator, dtype=torch.float64)
+        gumbel, logistic = u.clamp(1e-7, 1 - 1e-7).split([self.mixtures, self.shape[0]], 1)
+        return torch.cat([-torch.log(-torch.log(gumbel)), torch.logit(logistic)], 1).to(self.head.weight)
 
     def draw(self, features, noise):
         """One pixel of each image, from features (N, F, 1, 1) and noise (N, K + C, 1, 1). -> (N, C, 1, 1)."""
         logits, *parameters = self.mixture(features)
-        gumbel = -torch.log(-torch.log(noise[:, : self.mixtures]))
+        gumbel, logistic = noise.split([self.mixtures, self.shape[0]], 1)
         chosen = (logits + gumbel).argmax(1).flatten()  # each logistic with its probability
-        means, log_scales, coefficients = (t[torch.arange(len(t)), chosen].unbind(1) for t in parameters)
+        images = torch.arange(len(chosen), device=chosen.device)
+        means, log_scales, coefficients = (t[images, chosen].unbind(1) for t in parameters)
         pixel = []
-        for c, u in enumerate(noise[:, self.mixtures :].unbind(1)):
+        for c, standard in enumerate(logistic.unbind(1)):
             mean = means[c] + sum(factor * pixel[before] for before, factor in enumerate(of_colour(coefficients, c)))
-            value = mean + log_scales[c].exp() * torch.logit(u)  # a logistic number
+            value = mean + log_scales[c].exp() * standard
             level = ((value + 1) * (self.levels - 1) / 2).round().clamp(0, self.levels - 1)
             pixel.append(level * (2 / (self.levels - 1)) - 1)  # whole, before the next colour sees it
         return torch.stack(pixel, 1)
@@ -191,16 +204,16 @@ def walk_cached(model, n, choose):
         for k, block in enumerate(blocks):
             v_above[k], v = v, v + gate(block.rows.step(v_above[k], v))
             across.append(block.across(v))
-        before = left = zeros(n, colours + 1, 1, 1)  # the row's last two pixels
-        h_left = [zeros(n, channels, 1, 1)] * len(blocks)
+        before = left = zeros(n, colours + 1)  # the row's last two pixels
+        h_left = [zeros(n, channels)] * len(blocks)
         pixels = []
         for j in range(width):
-            h = start[..., j : j + 1] + model.left.step(before, left)
+            h = start[..., 0, j] + model.left.step(before, left)
             for k, block in enumerate(blocks):
-                seen = block.left.step(h_left[k], h) + across[k][..., j : j + 1]
-                h_left[k], h = h, h + block.out(gate(seen))
-            pixels.append(choose(model.head(F.elu(h)), i, j))
-            before, left = left, with_ones(pixels[-1])
+                seen = block.left.step(h_left[k], h) + across[k][..., 0, j]
+                h_left[k], h = h, h + block.out.step(gate(seen))
+            pixels.append(choose(model.head.step(F.elu(h))[:, :, None, None], i, j))
+            before, left = left, with_ones(pixels[-1])[..., 0, 0]
         above, row = row, with_ones(torch.cat(pixels, 3))
         done.append(row[:, :colours])
     return torch.cat(done, 2)
