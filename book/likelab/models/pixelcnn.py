@@ -107,6 +107,14 @@ class PixelCNN(nn.Module):
         # of each logistic: logit, mean and log-scale of each colour, a coefficient for each pair of colours
         self.sizes = [1, colours, colours, colours * (colours - 1) // 2]
         self.head = PixelConv(channels, mixtures * sum(self.sizes))
+        with torch.no_grad():  # to begin with: like the left neighbour, all colours moving together
+            self.head.weight.mul_(0.1)
+            logits, means, log_scales, coefficients = self.head.bias.view(mixtures, -1).split(self.sizes, 1)
+            logits.zero_()
+            means.copy_(torch.linspace(-0.1, 0.1, mixtures)[:, None])
+            log_scales.fill_(-2.5)
+            for c in range(1, colours):
+                of_colour(coefficients.T, c).copy_(torch.eye(c)[:, -1:])
         self.to(memory_format=torch.channels_last)
 
     def scaled(self, images):
@@ -125,7 +133,12 @@ class PixelCNN(nn.Module):
         h = v + self.left(shift_right(x))
         for block in self.blocks:
             v, h = block(v, h)
-        return self.head(F.elu(h))
+        return self.beside(self.head(F.elu(h)), shift_right(x[:, :-1]))
+
+    def beside(self, features, left):
+        """Let the means count from the pixel to the left. (N, F, H, W), (N, C, H, W) -> (N, F, H, W)."""
+        logits, means, *others = features.unflatten(1, (self.mixtures, -1)).split(self.sizes, 2)
+        return torch.cat([logits, means + left[:, None], *others], 2).flatten(1, 2)
 
     def mixture(self, features):
         """(N, F, H, W) -> logits (N, K, H, W), means, log-scales, coefficients (N, K, ·, H, W)."""
@@ -136,10 +149,11 @@ class PixelCNN(nn.Module):
     def log_joint(self, x):
         """log P of a pixel's colours up to c, given the pixels before it. (N, C, H, W) -> (N, C, H, W), nats."""
         logits, means, log_scales, coefficients = self.mixture(self.features(x))
-        means, coefficients = list(means.unbind(2)), coefficients.unbind(2)
+        surprise, coefficients = (x[:, None] - means).unbind(2), coefficients.unbind(2)
+        means = list(means.unbind(2))
         for c in range(len(means)):
             for before, factor in enumerate(of_colour(coefficients, c)):
-                means[c] = means[c] + factor * x[:, None, before]
+                means[c] = means[c] + factor * surprise[before]
         log_p = discretised_logistic(x[:, None], torch.stack(means, 2), log_scales, self.levels)
         return torch.logsumexp(F.log_softmax(logits, 1)[:, :, None] + log_p.cumsum(2), 1)
 
@@ -165,12 +179,14 @@ class PixelCNN(nn.Module):
         chosen = (logits + gumbel).argmax(1).flatten()  # each logistic with its probability
         images = torch.arange(len(chosen), device=chosen.device)
         means, log_scales, coefficients = (t[images, chosen].unbind(1) for t in parameters)
-        pixel = []
+        pixel, surprise = [], []
         for c, standard in enumerate(logistic.unbind(1)):
-            mean = means[c] + sum(factor * pixel[before] for before, factor in enumerate(of_colour(coefficients, c)))
+            moved = (factor * surprise[before] for before, factor in enumerate(of_colour(coefficients, c)))
+            mean = means[c] + sum(moved)
             value = mean + log_scales[c].exp() * standard
             level = ((value + 1) * (self.levels - 1) / 2).round().clamp(0, self.levels - 1)
             pixel.append(level * (2 / (self.levels - 1)) - 1)  # whole, before the next colour sees it
+            surprise.append(pixel[c] - means[c])
         return torch.stack(pixel, 1)
 
     @torch.no_grad()
@@ -212,7 +228,8 @@ def walk_cached(model, n, choose):
             for k, block in enumerate(blocks):
                 seen = block.left.step(h_left[k], h) + across[k][..., 0, j]
                 h_left[k], h = h, h + block.out.step(gate(seen))
-            pixels.append(choose(model.head.step(F.elu(h))[:, :, None, None], i, j))
+            features = model.head.step(F.elu(h))[:, :, None, None]
+            pixels.append(choose(model.beside(features, left[:, :colours, None, None]), i, j))
             before, left = left, with_ones(pixels[-1])[..., 0, 0]
         above, row = row, with_ones(torch.cat(pixels, 3))
         done.append(row[:, :colours])
