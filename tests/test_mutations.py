@@ -16,6 +16,7 @@ import chapters
 import likelab
 
 GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
+VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
 MUTATIONS = {
     "actnorm: mean over positions, not sum": (
         GLOW,
@@ -131,6 +132,134 @@ MUTATIONS = {
         "-log_prob / dims",
         "the unit is off",
     ),
+    "bound: mean of logarithms": (
+        VAE,
+        "(torch.logsumexp(groups, 1) - math.log(k)).mean(0)",
+        "groups.mean((0, 1))",
+        "do not tighten",
+    ),
+    "bound: sum of weights, not mean": (
+        VAE,
+        "(torch.logsumexp(groups, 1) - math.log(k)).mean(0)",
+        "torch.logsumexp(groups, 1).mean(0)",
+        "exceeds the likelihood",
+    ),
+    "bound: groups across images": (
+        VAE,
+        "groups = log_weights.reshape(draws // k, k, images)",
+        "groups = log_weights.T.reshape(draws // k, k, images)",
+        "exceeds the likelihood",
+    ),
+    "KL: sign of the logarithm": (VAE, "- 1) - log_std", "- 1) + log_std", "not its mean over draws"),
+    "KL: variance for standard deviation": (
+        VAE,
+        "torch.exp(2 * log_std) - 1",
+        "torch.exp(log_std) - 1",
+        "not its mean",
+    ),
+    "logistic: highest bin is like the others": (
+        VAE,
+        "torch.where(x > 1 - half, math.inf, inverse * (centred + half))",
+        "inverse * (centred + half)",
+        "do not sum to one",
+    ),
+    "logistic: lowest bin is like the others": (
+        VAE,
+        "torch.where(x < half - 1, -math.inf, inverse * (centred - half))",
+        "inverse * (centred - half)",
+        "do not sum to one",
+    ),
+    "logistic: bins half as wide": (
+        VAE,
+        "half = 1 / (levels - 1)\n    centred",
+        "half = 0.5 / (levels - 1)\n    centred",
+        "sum to one",
+    ),
+    "ELBO: sign of the rate": (VAE, "[-rate - distortion for", "[rate - distortion for", "not distortion plus rate"),
+    "ELBO: spread of the latent": (
+        VAE,
+        "self.log_likelihood(x, mean + log_std.exp() * noise)",
+        "self.log_likelihood(x, mean + (0.5 * log_std).exp() * noise)",
+        "not distortion plus rate",
+    ),
+    "log-weight: the scale of q forgotten": (
+        VAE,
+        "(noise**2 - z**2) + log_std)",
+        "(noise**2 - z**2))",
+        "log-weight is off",
+    ),
+    "masks: mask A shows its own pixel": (
+        PIXELCNN,
+        '+ (kind == "B")] = 1',
+        "+ 1] = 1",
+        "masked convolution sees the future",
+    ),
+    "masks: one pixel too far": (
+        PIXELCNN,
+        "mask[:middle] = 1",
+        "mask[: middle + 1] = 1",
+        "masked convolution sees the future",
+    ),
+    "stacks: rows not shifted": (PIXELCNN, "return F.pad(x, (0, 0, 1, -1))", "return x", "two stacks see the future"),
+    "stacks: pixels not shifted": (PIXELCNN, "return F.pad(x, (1, -1))", "return x", "two stacks see the future"),
+    "stacks: the vertical one looks down": (
+        PIXELCNN,
+        "F.pad(x, (1, 1, 1, 0))",
+        "F.pad(x, (1, 1, 0, 1))",
+        "two stacks see the future",
+    ),
+    "stacks: the vertical one listens to the horizontal one": (
+        PIXELCNN,
+        "v = v + gate(self.rows(v))",
+        "v = v + gate(self.rows(v + h))",
+        "two stacks see the future",
+    ),
+    "stacks: the horizontal one does not listen": (
+        PIXELCNN,
+        "gate(self.left(h) + self.across(v))",
+        "gate(self.left(h))",
+        "the field is not what the text promises",
+    ),
+    "left neighbour: the pixel itself": (
+        PIXELCNN,
+        "shift_right(x[:, :-1]))",
+        "x[:, :-1])",
+        "misses a part of its past",
+    ),
+    "colours: green leans on itself": (
+        PIXELCNN,
+        "means[c] = means[c] + factor * surprise[before]",
+        "means[c] = means[c] + factor * surprise[before + 1]",
+        "of all images sum to",
+    ),
+    "colours: blue does not lean on green": (
+        PIXELCNN,
+        "means[c] = means[c] + factor * surprise[before]",
+        "means[c] = means[c] + factor * surprise[0]",
+        "samples do not follow",
+    ),
+    "mixture: weights do not sum to one": (PIXELCNN, "F.log_softmax(logits, 1)", "logits", "of all images sum to"),
+    "mixture: mean of logarithms": (
+        PIXELCNN,
+        "torch.logsumexp(F.log_softmax(logits, 1)[:, :, None] + log_p.cumsum(2), 1)",
+        "(F.softmax(logits, 1)[:, :, None] * log_p.cumsum(2)).sum(1)",
+        "of all images sum to",
+    ),
+    "sampling: a colour is not whole when the next sees it": (
+        PIXELCNN,
+        "surprise.append(pixel[c] - means[c])",
+        "surprise.append(value - means[c])",
+        "samples do not follow",
+    ),
+    "cache: the row above is stale": (PIXELCNN, "v_above[k], v = v, v +", "v = v +", "the cache is stale"),
+    "cache: the pixel to the left is stale": (PIXELCNN, "h_left[k], h = h, h +", "h = h +", "the cache is stale"),
+    "cache: the image's row above is stale": (PIXELCNN, "above, row = row, with", "row = with", "the cache is stale"),
+    "cache: the image's left pixel is stale": (
+        PIXELCNN,
+        "before, left = left, with",
+        "left = with",
+        "the cache is stale",
+    ),
     "dequantisation: noise centred on the grey level": (
         "bits.py",
         "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))",
@@ -167,7 +296,7 @@ def run(sources):
         exec(compile(source, "<cell>", "exec"), namespace)
 
 
-@pytest.mark.parametrize("chapter", [GLOW, GAUSSIAN])
+@pytest.mark.parametrize("chapter", [GAUSSIAN, VAE, PIXELCNN, GLOW])
 def test_checks_pass_unbroken(chapter):
     run(cells(chapter))
 
