@@ -1,7 +1,8 @@
-"""How fast does this book's Glow learn, next to a public one? Both train in turn on one machine.
+"""How fast do this book's models learn, next to a public Glow? All train in turn on one machine.
 
-    python tools/bench.py            the whole table, about a quarter of an hour
+    python tools/bench.py            the whole table, under half an hour
     python tools/bench.py --minutes 0.2 --slice 3     a quick look
+    python tools/bench.py --only chapter              the book's own models in the race, and no installation
 
 The public one is `normflows` (Stimper et al. 2023), installed from the package index into an environment of its own
 under _build/bench. Every contestant is a process that trains only while it is told to, a few seconds at a
@@ -11,6 +12,7 @@ the book's models keep freed memory, as its training loop does; one row gives th
 """
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -37,32 +39,48 @@ SAME = {  # one architecture: 3 levels × 8 steps, 64 hidden channels, affine co
 }
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}  # training.keep_memory
 RACE = {
-    "Glow of this book, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
+    "VAE, chapter 03": ("chapter_vae", "adam", 8, 4e-3, "cosine", 10),
+    "PixelCNN, chapter 04": ("chapter_pixelcnn", "adam", 4, 8e-3, "cosine", 10),
+    "Glow, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
     "normflows, its example's recipe": ("normflows_glow", "adamax", 64, 1e-3, "constant", None),
     "normflows, this book's recipe": ("normflows_glow", "adam", 16, 5e-3, "cosine", 10),
 }
 
 
-def likelab_glow(**architecture):
+# A model comes as (module, log_prob): log_prob(images, generator) in nats, noise from the generator.
+
+
+def noisy(images, generator):
+    return images.float() + torch.rand(images.shape, generator=generator)
+
+
+def book_model(module, name, **architecture):
     sys.path.insert(0, str(ROOT / "book"))
     from likelab import training
-    from likelab.models.glow import Glow
 
     training.keep_memory()  # as training.fit does
-    model = Glow(**architecture)
-    return model, model.log_density
+    model = getattr(importlib.import_module(f"likelab.models.{module}"), name)(**architecture)
+    return model, lambda images, generator: model.log_prob(images, generator=generator)
 
 
 def same_glow():
-    return likelab_glow(steps=(8, 8, 8), hidden=64)
+    return book_model("glow", "Glow", steps=(8, 8, 8), hidden=64)
 
 
 def chapter_glow():
-    return likelab_glow(steps=(12, 6, 4), hidden=48)
+    return book_model("glow", "Glow", steps=(12, 6, 4), hidden=48)
+
+
+def chapter_vae():
+    return book_model("vae", "VAE")
+
+
+def chapter_pixelcnn():
+    return book_model("pixelcnn", "PixelCNN")
 
 
 def normflows_glow():
-    """Its documentation's multi-scale Glow, in the same size; densities on the scale 0 to 256."""
+    """Its documentation's multi-scale Glow, in the same size."""
     import normflows as nf
 
     levels, steps, hidden = 3, 8, 64
@@ -76,7 +94,10 @@ def normflows_glow():
             merges.append(nf.flows.Merge())
         priors.append(nf.distributions.DiagGaussian((3 * 2 ** (levels - i + (i == 0)), side, side)))
     model = nf.MultiscaleFlow(priors, flows, merges)
-    return model, lambda y: model.log_prob(y / 256, None) - DIMS * math.log(256)
+    return model, lambda images, generator: model.log_prob(noisy(images, generator) / 256, None) - DIMS * math.log(256)
+
+
+MODELS = {f.__name__: f for f in (same_glow, chapter_vae, chapter_pixelcnn, chapter_glow, normflows_glow)}
 
 
 def rate_factor(schedule, step, share):
@@ -91,15 +112,13 @@ def work(contestant, folder, seconds):
     torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count())
     images = {name: torch.from_numpy(np.load(f"{folder}/{name}.npy")) for name in ("train", "inside", "outside")}
-    model, log_density = {f.__name__: f for f in (same_glow, chapter_glow, normflows_glow)}[name]()
+    model, log_prob = MODELS[name]()
     generator, used, step, loss = torch.Generator().manual_seed(0), 0.0, 0, torch.tensor(math.nan)
 
-    def noisy(batch):
-        return batch.float() + torch.rand(batch.shape, generator=generator)
-
     began = time.perf_counter()
-    with torch.no_grad():  # the first batch sets the actnorms; its time counts
-        log_density(noisy(images["train"][torch.randperm(len(images["train"]), generator=generator)[:256]]))
+    first = images["train"][torch.randperm(len(images["train"]), generator=generator)[:256]]
+    with torch.no_grad():  # a start from data; its time counts
+        model.initialise(first) if hasattr(model, "initialise") else log_prob(first, generator)
     used += time.perf_counter() - began
     make = torch.optim.Adam if optimiser == "adam" else torch.optim.Adamax
     parameters = list(model.parameters())
@@ -113,7 +132,7 @@ def work(contestant, folder, seconds):
             batch = images["train"][torch.randint(len(images["train"]), (batch_size,), generator=generator)]
             mirrored = torch.rand(batch_size, generator=generator) < 0.5
             batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-            loss = -log_density(noisy(batch)).mean() / (DIMS * math.log(2))
+            loss = -log_prob(batch, generator).mean() / (DIMS * math.log(2))
             optimiser.zero_grad()
             loss.backward()
             if clip:
@@ -129,7 +148,7 @@ def work(contestant, folder, seconds):
     found = {}
     with torch.no_grad():
         for which in ("inside", "outside"):
-            log_p = torch.cat([log_density(noisy(batch)) for batch in images[which].split(100)])
+            log_p = torch.cat([log_prob(batch, generator) for batch in images[which].split(100)])
             found[which] = (-log_p / (DIMS * math.log(2))).tolist()
     print(json.dumps(found | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}), flush=True)
 
@@ -183,10 +202,26 @@ def compete(table, folder, seconds, slice_seconds):
     return crowd
 
 
+def sampling(n=16):
+    """Seconds to draw n images from chapter 04's PixelCNN: (naive, cached), from the same noise."""
+    model, _ = chapter_pixelcnn()
+    from likelab.models.pixelcnn import walk, walk_cached
+
+    noise, seconds = model.eval().noise(n, torch.Generator().manual_seed(0)), []
+    with torch.no_grad():
+        for walker in (walk, walk_cached):
+            walker(model, 1, lambda f, i, j: model.draw(f, noise[:1, :, i, j, None, None]))  # warm up
+            began = time.perf_counter()
+            walker(model, n, lambda f, i, j: model.draw(f, noise[:, :, i, j, None, None]))
+            seconds.append(time.perf_counter() - began)
+    return seconds
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=4, help="training time of each contestant in the race")
     parser.add_argument("--slice", type=float, default=10, help="seconds that one trains before the next one's turn")
+    parser.add_argument("--only", default="", metavar="TEXT", help="contestants with this text in their name")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -194,7 +229,9 @@ def main():
     sys.path.insert(0, str(ROOT / "book"))
     from likelab import bits, data
 
-    public_environment()
+    same, race = ({k: v for k, v in table.items() if options.only in k} for table in (SAME, RACE))
+    if any(settings[0] == "normflows_glow" for settings in (same | race).values()):
+        public_environment()
     pair = data.pair()
     with tempfile.TemporaryDirectory() as folder:
         train = np.concatenate([pair.train.images.numpy(), pair.validation.images.numpy()])
@@ -203,27 +240,34 @@ def main():
         print(
             f"{len(train):,} training images of {pair.train.name}; torch {torch.__version__}, {os.cpu_count()} cores\n"
         )
-        print(f"Same architecture (3 × 8 steps, 64 hidden, affine, batch 64, Adam), {options.minutes * 15:.0f} s each")
-        ours, *others = compete(SAME, folder, options.minutes * 15, options.slice / 4)
-        for c in (ours, *others):
-            low, middle, high = np.quantile(c.rates, [0, 0.5, 1])
-            print(f"  {c.name:22} {middle:4.0f} images/s ({low:.0f} to {high:.0f}), peak {c.result['peak']:.2f} GB")
-        for c in others:
-            ratios = np.array([a / b for a, b in zip(ours.rates, c.rates, strict=False)])
-            low, middle, high = np.quantile(ratios, [0, 0.5, 1])
-            print(f"  ratio to {c.name}, slice by slice: {middle:.2f} ({low:.2f} to {high:.2f})")
-        print()
+        if same:
+            print(
+                f"Same architecture (3 × 8 steps, 64 hidden, affine, batch 64, Adam), {options.minutes * 15:.0f} s each"
+            )
+            ours, *others = compete(same, folder, options.minutes * 15, options.slice / 4)
+            for c in (ours, *others):
+                low, middle, high = np.quantile(c.rates, [0, 0.5, 1])
+                print(f"  {c.name:22} {middle:4.0f} images/s ({low:.0f} to {high:.0f}), peak {c.result['peak']:.2f} GB")
+            for c in others:
+                ratios = np.array([a / b for a, b in zip(ours.rates, c.rates, strict=False)])
+                low, middle, high = np.quantile(ratios, [0, 0.5, 1])
+                print(f"  ratio to {c.name}, slice by slice: {middle:.2f} ({low:.2f} to {high:.2f})")
+            print()
         print(
             f"{options.minutes:g} minutes of training each; {len(pair.inside):,} and {len(pair.outside):,} test images,"
         )
         print(f"one draw of noise; bits/dim of {pair.inside.name} and {pair.outside.name} test, AUROC of −log p")
-        for c in compete(RACE, folder, options.minutes * 60, options.slice):
+        print("(VAE: ELBO; PixelCNN: exact; Glow: mean over dequantisation noise)")
+        for c in compete(race, folder, options.minutes * 60, options.slice):
             inside, outside = c.result["inside"], c.result["outside"]
             area = bits.auroc(inside, outside)
             print(
                 f"  {c.name:32} {np.mean(inside):.3f}  {np.mean(outside):.3f}  AUROC {area:.3f}  {c.step:,} steps, "
                 f"{c.images / c.seconds:.0f} images/s, peak {c.result['peak']:.2f} GB"
             )
+    naive, cached = sampling()
+    print("\nSampling 16 images of 32×32 from chapter 04's PixelCNN, two ways from the same noise")
+    print(f"  naive {naive:.1f} s, cached {cached:.2f} s: {naive / cached:.0f} times faster")
 
 
 if __name__ == "__main__":
