@@ -1,7 +1,7 @@
 # What a reader and a maintainer run; `make` alone lists it. Each target first sees to .venv (tools/setup_venv.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all execute export lint lab bench clean
+.PHONY: help book test test-all execute export lint lab bank bench clean
 
 python := .venv/bin/python
 lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
@@ -49,6 +49,10 @@ lab: ## open the chapters in JupyterLab
 	$(call setup,requirements.txt)
 	@$(python) -c "import jupyterlab" 2>/dev/null || { echo "JupyterLab is not installed: run $(python) -m pip install jupyterlab" >&2; exit 1; }
 	cd book && ../$(python) -m jupyter lab
+
+bank: ## train the reference runs that are missing or out of date (BANK=glow-1 for one)
+	$(call setup,requirements.txt)
+	$(python) tools/bank.py $(BANK)
 
 bench: ## measure how fast the models train and score
 	$(call setup,requirements.txt)

@@ -1,7 +1,8 @@
-"""Weight files: what is not exactly as its card says ends in one error, and nothing but tensors is ever loaded."""
+"""The bank's files: what is not exactly as its card says ends in one error, and nothing but tensors is ever loaded."""
 
 import hashlib
 import io
+import json
 import pickle
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from likelab import bank
+import bank as trainer
+from likelab import bank, training
 from likelab.formats import DataError
 
 
@@ -183,3 +185,116 @@ def test_code_in_a_weight_file_does_not_run(path, tmp_path, place):
         digest = write(path, harmful if place == "instead of all" else {"format": 1, "weights": weights, **beside})
     check_refused(path, digest, "a file of tensors and nothing else")
     assert not (tmp_path / "harm").exists()
+
+
+# --- Runs ----------------------------------------------------------------------------------------------
+
+
+ARCHITECTURE = {"shape": [3, 8, 8], "channels": 4, "blocks": 1}
+
+
+def images(n, seed):
+    return torch.randint(0, 256, (n, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A bank of one run, "tiny": an untrained PixelCNN that has seen three images of each role."""
+    monkeypatch.setattr(bank, "FOLDER", tmp_path)
+    bank._scores.cache_clear()
+    torch.manual_seed(0)
+    net = bank.build("pixelcnn", ARCHITECTURE)
+    arrays = {"steps": np.array([0, 5])}
+    for k, role in enumerate(bank.ROLES):
+        arrays |= {f"keys: {role}": bank.keys(images(3, k)), f"watched: {role}": np.zeros((2, 3), np.float32)}
+        arrays[f"bits: {role}"] = training.evaluate(net, images(3, k)).numpy()
+    card = {"model": "pixelcnn", "architecture": ARCHITECTURE}
+    card["weights"] = bank.save_weights(tmp_path / "tiny.pt", net.state_dict())
+    card["scores"] = bank.save_scores(tmp_path / "tiny.npz", **arrays)
+    (tmp_path / "tiny.json").write_text(json.dumps(card))
+    return tmp_path
+
+
+def test_a_run_comes_back(run):
+    net = bank.load("tiny")
+    assert not net.training and bank.card("tiny")["model"] == "pixelcnn"
+    found = bank.stored("tiny")
+    assert list(found) == list(bank.ROLES)
+    assert np.allclose(found["outside"], training.evaluate(net, images(3, 3)))
+    steps, along = bank.watched("tiny")
+    assert steps.tolist() == [0, 5] and along["inside"].shape == (2, 3)
+
+
+def test_scores_are_joined_by_pixels_and_the_rest_is_computed(run, monkeypatch):
+    wanted = torch.cat([images(3, 2)[[2, 0]], images(2, 99), images(3, 0)])
+    truth = training.evaluate(bank.load("tiny"), wanted).numpy()
+    evaluated = []
+    monkeypatch.setattr(
+        training, "evaluate", lambda net, x, true=training.evaluate: evaluated.append(x) or true(net, x)
+    )
+    assert np.allclose(bank.scores("tiny", wanted), truth, rtol=1e-6)
+    assert len(evaluated) == 1 and torch.equal(evaluated[0], images(2, 99))
+    assert np.allclose(bank.scores("tiny", images(3, 1)), training.evaluate(bank.load("tiny"), images(3, 1)))
+    assert len(evaluated) == 2, "nothing was new"
+
+
+def test_keys_tell_images_apart_by_one_grey_level():
+    one = images(1, 0)
+    other = one.clone()
+    other[0, 2, 7, 7] ^= 1
+    assert bank.keys(one) == bank.keys(one.clone()) != bank.keys(other)
+
+
+def test_names():
+    class Standins:
+        real = False
+
+    assert [bank.stem("glow"), bank.stem("glow", None, 2), bank.stem("vae", Standins)] == [
+        "glow",
+        "glow-2",
+        "vae-standin",
+    ]
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda folder: (folder / "tiny.json").unlink(), ("tiny.json", "the card of a run", "There are none")),
+        (lambda folder: (folder / "tiny.json").write_text("{"), ("tiny.json", "no JSON")),
+        (lambda folder: (folder / "tiny.json").write_text("[]"), ("tiny.json", "something else")),
+        (lambda folder: (folder / "tiny.npz").unlink(), ("tiny.npz", "a file of scores", "No such file")),
+        (lambda folder: (folder / "tiny.npz").write_bytes(b"x"), ("tiny.npz", "SHA-256")),
+    ],
+    ids=["no card", "half a card", "another card", "no scores", "altered scores"],
+)
+def test_a_spoilt_run(run, spoil, words):
+    spoil(run)
+    with pytest.raises(DataError) as caught:
+        bank.scores("tiny", images(1, 0))
+    assert all(word in str(caught.value) for word in (*words, "make bank")), str(caught.value)
+
+
+def test_scores_are_never_unpickled(run):
+    content = io.BytesIO()
+    np.savez(content, **{"keys: train": np.array([Harmful(run / "harm")], dtype=object)})
+    (run / "tiny.npz").write_bytes(content.getvalue())
+    card = json.loads((run / "tiny.json").read_text()) | {"scores": hashlib.sha256(content.getvalue()).hexdigest()}
+    (run / "tiny.json").write_text(json.dumps(card))
+    with pytest.raises(DataError, match="arrays of numbers"):
+        bank.stored("tiny")
+    assert not (run / "harm").exists()
+
+
+@pytest.mark.parametrize("name", trainer.RUNS)
+def test_the_bank_is_complete_and_of_today(name):
+    """Every run is there, was trained by the code and the recipe that stand here, and can be loaded."""
+    assert trainer.state(name) == "there", f"make bank BANK={name}"
+    net, card = bank.load(name), bank.card(name)
+    assert sum(p.numel() for p in net.parameters()) == card["parameters"]
+    for role, values in bank.stored(name).items():
+        assert values.mean() == pytest.approx(card["results"][role]["bits_per_dim"], abs=1e-3)
+    assert len(bank.watched(name)[0]) == 9
+
+
+def test_the_bank_is_small():
+    assert sum(file.stat().st_size for file in bank.FOLDER.iterdir()) < 25e6

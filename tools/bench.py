@@ -39,8 +39,8 @@ SAME = {  # one architecture: 3 levels × 8 steps, 64 hidden channels, affine co
 }
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}  # training.keep_memory
 RACE = {
-    "VAE, chapter 03": ("chapter_vae", "adam", 8, 4e-3, "cosine", 10),
-    "PixelCNN, chapter 04": ("chapter_pixelcnn", "adam", 4, 8e-3, "cosine", 10),
+    "VAE, chapter 03": ("chapter_vae", "adam", 8, 2e-3, "cosine", 10),
+    "PixelCNN, chapter 04": ("chapter_pixelcnn", "adam", 4, 5e-3, "cosine", 10),
     "Glow, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
     "normflows, its example's recipe": ("normflows_glow", "adamax", 64, 1e-3, "constant", None),
     "normflows, this book's recipe": ("normflows_glow", "adam", 16, 5e-3, "cosine", 10),

@@ -1,20 +1,136 @@
-"""The bank of reference runs. So far its ground: weight files that can be trusted.
+"""The bank of reference runs: models trained for longer than a chapter can wait, with their scores.
 
-A weight file holds tensors by name and the version of its format, nothing else. Its SHA-256 digest stands
-in the card of its run, and is compared before a byte of the file is interpreted.
+    load("glow", pair)                 the model, ready to evaluate
+    scores("glow", images, pair)       bits per dimension of each image; what is not in the bank is computed
+    card("glow", pair)                 how it was trained, on what, and what came out
+
+A run is three files in `book/bank`: a card (`.json`), weights (`.pt`) and scores (`.npz`). A weight file holds
+tensors by name and the version of its format, nothing else. Its SHA-256 digest stands in the card, as that of
+the scores does, and is compared before a byte of the file is interpreted. `make bank` makes the files.
 """
 
+import functools
 import hashlib
+import importlib
 import io
+import json
 import os
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
+from likelab import training
 from likelab.formats import DataError
 
+FOLDER = Path(__file__).resolve().parents[1] / "bank"
+ROLES = ("train", "validation", "inside", "outside")
+MODELS = {"vae": "VAE", "pixelcnn": "PixelCNN", "glow": "Glow"}  # module: class
 FORMAT = 1
 REMEDY = "Restore the file from the repository, or train it anew: make bank."
+
+
+def stem(name, pair=None, seed=0):
+    """The name of a run's files: "glow", its second seed "glow-1", trained on stand-ins "glow-standin"."""
+    standin = "" if pair is None or pair.real else "-standin"
+    return f"{name}{standin}" + (f"-{seed}" if seed else "")
+
+
+def card(name, pair=None, seed=0):
+    """How a run was trained, on what, and what came out, as a dictionary.
+
+    name: "glow", "vae", …; pair: where it holds stand-ins, the run that was trained on them; seed: 0, 1 or 2.
+    Raises DataError where there is no such run or its card is not one.
+    """
+    path = FOLDER / f"{stem(name, pair, seed)}.json"
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.json"))) or "none"
+        raise DataError.about(path, "the card of a run", error.strerror, f"There are {known}. {REMEDY}") from error
+    except ValueError as error:
+        raise DataError.about(path, "the card of a run", f"no JSON ({error})", REMEDY) from error
+    if not isinstance(found, dict) or not {"model", "architecture", "weights", "scores"} <= found.keys():
+        raise DataError.about(path, "the card of a run", "something else", REMEDY)
+    return found
+
+
+def build(model, architecture):
+    """An untrained model, as a card describes it."""
+    options = dict(architecture)
+    if "activation" in options:
+        options["activation"] = getattr(nn, options["activation"])
+    return getattr(importlib.import_module(f"likelab.models.{model}"), MODELS[model])(**options)
+
+
+def load(name, pair=None, seed=0):
+    """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card`, and for its weights."""
+    described = card(name, pair, seed)
+    model = build(described["model"], described["architecture"])
+    return load_weights(FOLDER / f"{stem(name, pair, seed)}.pt", described["weights"], model).eval()
+
+
+def scores(name, images, pair=None, seed=0):
+    """Bits per dimension of uint8 images (N, C, H, W) under a run's model: float32 (N,).
+
+    Looked up by the images' pixels; images that the bank has not seen are evaluated now. Estimators as in
+    `training.evaluate`: ELBO with one draw, exact, or one draw of dequantisation noise.
+    """
+    known = _scores(stem(name, pair, seed), card(name, pair, seed)["scores"])
+    wanted = keys(images)
+    new = [i for i, key in enumerate(wanted.tolist()) if key not in known]
+    values = np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
+    if new:
+        values[new] = training.evaluate(load(name, pair, seed), images[new]).numpy()
+    return values
+
+
+def stored(name, pair=None, seed=0):
+    """Bits per dimension of the images that a run was evaluated on, {role: float32 (N,)}; needs no images.
+
+    Roles are train, validation, inside and outside; which images they are stands in the card, under "data".
+    """
+    held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
+    return {role: held[f"bits: {role}"] for role in ROLES}
+
+
+def watched(name, pair=None, seed=0):
+    """Scores of fixed test images along the training: steps (S,), {"inside": bits/dim (S, N), "outside": …}."""
+    held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
+    return held["steps"], {role: held[f"watched: {role}"] for role in ("inside", "outside")}
+
+
+def keys(images):
+    """A number for each uint8 image, made from its pixels alone: uint64 (N,)."""
+    digests = [hashlib.blake2b(image.numpy().tobytes(), digest_size=8).digest() for image in images.cpu()]
+    return np.frombuffer(b"".join(digests), dtype="<u8")
+
+
+@functools.cache
+def _scores(run, digest):
+    held, known = _arrays(FOLDER / f"{run}.npz", digest), {}
+    for role in ROLES:
+        known |= zip(held[f"keys: {role}"].tolist(), held[f"bits: {role}"].tolist(), strict=True)
+    return known
+
+
+def _arrays(path, digest):
+    """The arrays of a score file, which holds numbers and nothing else."""
+    content = _content(path, digest, "a file of scores")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as held:
+            return {name: held[name] for name in held.files}
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError.about(path, "arrays of numbers", f"something else ({error})", REMEDY) from error
+
+
+def save_scores(path, **arrays):
+    """Write arrays of numbers to `path`, whole or not at all. Returns the file's SHA-256 digest."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return _write(path, buffer.getvalue())
 
 
 def save_weights(path, state_dict):
@@ -26,13 +142,17 @@ def save_weights(path, state_dict):
     weights = {name: value.detach().cpu().clone() for name, value in state_dict.items()}
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "weights": weights}, buffer)
+    return _write(path, buffer.getvalue())
+
+
+def _write(path, content):
     beside = Path(path).with_name(Path(path).name + ".part")
     try:
-        beside.write_bytes(buffer.getvalue())
+        beside.write_bytes(content)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_weights(path, digest, model):
@@ -42,18 +162,24 @@ def load_weights(path, digest, model):
     then as it was.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError.about(path, "a weight file", error.strerror, REMEDY) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        found = f"{found[:12]}… ({len(content):,} bytes)"
-        raise DataError.about(path, f"SHA-256 {digest[:12]}…, as in its card", found, REMEDY)
+    content = _content(path, digest, "a weight file")
     weights = _tensors(path, content)
     _compare(path, weights, model.state_dict())
     model.load_state_dict(weights)
     return model
+
+
+def _content(path, digest, what):
+    """The bytes of a file whose SHA-256 must be `digest`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError.about(path, what, error.strerror, REMEDY) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        found = f"{found[:12]}… ({len(content):,} bytes)"
+        raise DataError.about(path, f"SHA-256 {digest[:12]}…, as in its card", found, REMEDY)
+    return content
 
 
 def _tensors(path, content):

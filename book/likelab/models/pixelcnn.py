@@ -144,7 +144,7 @@ class PixelCNN(nn.Module):
         """(N, F, H, W) -> logits (N, K, H, W), means, log-scales, coefficients (N, K, ·, H, W)."""
         features = features.unflatten(1, (self.mixtures, -1))
         logits, means, log_scales, coefficients = features.split(self.sizes, 2)
-        return logits[:, :, 0], means, log_scales.clamp(min=-7), torch.tanh(coefficients)
+        return logits[:, :, 0], means, log_scales.clamp(-7, 2), torch.tanh(coefficients)
 
     def log_joint(self, x):
         """log P of a pixel's colours up to c, given the pixels before it. (N, C, H, W) -> (N, C, H, W), nats."""
