@@ -194,6 +194,18 @@ def test_a_changed_module_makes_outputs_old(book, fresh, module):
     ]
 
 
+def test_a_changed_run_of_the_bank_makes_outputs_old(book, fresh):
+    (book / "bank").mkdir()
+    (book / "bank" / "glow.json").write_text("{}")
+    assert rules.stale(fresh, book) == []  # a chapter that does not use the bank
+    (book / "likelab" / "bank.py").write_text("")
+    fresh.cells[2].source += "\nfrom likelab import bank"
+    fresh.metadata.likelab.fresh = digests.of(fresh, book)
+    assert rules.stale(fresh, book) == []
+    (book / "bank" / "glow.json").write_text('{"steps": 2}')
+    assert rules.stale(fresh, book) == ["outputs are older than the runs of the bank: run `make execute`"]
+
+
 def test_a_new_look_only_warns(book, fresh):
     (book / "likelab" / "figures.py").write_text("x = 1\n")
     assert rules.stale(fresh, book) == []

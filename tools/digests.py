@@ -1,4 +1,4 @@
-"""Digests of what made a chapter's outputs: its code, and the modules of likelab that it imports.
+"""Digests of what made a chapter's outputs: its code, the modules of likelab that it imports, the bank it uses.
 
 Digests are of syntax trees: layout, comments and docstrings do not count.
 """
@@ -11,10 +11,20 @@ import chapters
 
 
 def of(nb, book=chapters.BOOK):
-    """{"code": digest, "library": {module: digest}} for a chapter in the folder `book`."""
+    """{"code": digest, "library": {module: digest}, "bank": digest} for a chapter in the folder `book`.
+
+    "bank" is there only where the chapter imports `likelab.bank`.
+    """
     # The setup cell does nothing where outputs are made, and changes with the address of the repository.
     trees = [chapters.tree(cell) for cell in chapters.code_cells(nb) if not chapters.has_tag(cell, "setup")]
-    return {"code": digest(trees), "library": library(trees, book)}
+    made = {"code": digest(trees), "library": library(trees, book)}
+    return made | ({"bank": bank(book)} if "likelab.bank" in made["library"] else {})
+
+
+def bank(book):
+    """Digest of all cards of the bank; a card holds the digests of its weights and scores."""
+    cards = sorted((book / "bank").glob("*.json"))
+    return hashlib.sha256(b"".join(card.name.encode() + card.read_bytes() for card in cards)).hexdigest()[:16]
 
 
 def digest(trees):

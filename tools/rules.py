@@ -190,7 +190,8 @@ def changed(nb, book):
         return ["the first digest"]
     library = stored.get("library", {}), now["library"]
     modules = [name for name in sorted(set().union(*library)) if library[0].get(name) != library[1].get(name)]
-    return (["the chapter's code"] if stored.get("code") != now["code"] else []) + modules
+    parts = {"code": "the chapter's code", "bank": "the runs of the bank"}
+    return [text for part, text in parts.items() if stored.get(part) != now.get(part)] + modules
 
 
 def fresh(nb):
