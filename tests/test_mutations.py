@@ -175,12 +175,17 @@ MUTATIONS = {
         "half = 0.5 / (levels - 1)\n    centred",
         "sum to one",
     ),
-    "ELBO: sign of the rate": (VAE, "[-rate - distortion for", "[rate - distortion for", "not distortion plus rate"),
+    "ELBO: sign of the rate": (
+        VAE,
+        "[-rate - distortion for",
+        "[rate - distortion for",
+        "not minus distortion minus rate",
+    ),
     "ELBO: spread of the latent": (
         VAE,
         "self.log_likelihood(x, mean + log_std.exp() * noise)",
         "self.log_likelihood(x, mean + (0.5 * log_std).exp() * noise)",
-        "not distortion plus rate",
+        "not minus distortion minus rate",
     ),
     "log-weight: the scale of q forgotten": (
         VAE,

@@ -64,7 +64,7 @@ def gate(x):
 
 
 class Block(nn.Module):
-    """One gated layer of both stacks. van den Oord et al. 2016b, figure 2."""
+    """One gated layer of both stacks. After van den Oord et al. 2016b, figure 2."""
 
     def __init__(self, channels):
         super().__init__()
