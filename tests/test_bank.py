@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import bank as trainer
+import reproducibility
 from likelab import bank, training
 from likelab.formats import DataError
 
@@ -298,3 +299,16 @@ def test_the_bank_is_complete_and_of_today(name):
 
 def test_the_bank_is_small():
     assert sum(file.stat().st_size for file in bank.FOLDER.iterdir()) < 25e6
+
+
+# --- The page that tells of it ---
+
+
+def test_the_reproducibility_page_is_of_today():
+    assert reproducibility.PAGE.read_text("utf-8") == reproducibility.page(), "run tools/reproducibility.py"
+
+
+def test_the_page_has_a_row_for_each_claim_and_run():
+    text = reproducibility.page()
+    assert len(reproducibility.ROWS) >= 20
+    assert all(f"| {name} |" in text for name in (*trainer.RUNS, *reproducibility.claims()))
