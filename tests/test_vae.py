@@ -19,7 +19,7 @@ def images(n, shape, seed=0):
 def shaken(shape=(3, 8, 8), patch=4, seed=0, size=0.1, **options):
     """A small VAE in float64, started from data, with every weight moved at random."""
     torch.manual_seed(seed)
-    model = VAE(shape, patch, **({"latents": 3, "hidden": 6, "blocks": 1} | options))
+    model = VAE(shape, patch, **({"latents": 2, "hidden": 6, "blocks": 1} | options))
     model.initialise(images(64, shape, seed + 100))
     model = model.double().eval()
     with torch.no_grad():
