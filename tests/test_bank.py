@@ -297,6 +297,28 @@ def test_the_bank_is_complete_and_of_today(name):
     assert len(bank.watched(name)[0]) == 9
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder, card: (folder / "vae-1.pt").write_bytes(b"altered"),
+        lambda folder, card: (folder / "vae-1.npz").unlink(),
+        lambda folder, card: card["architecture"].update(latents=8),
+        lambda folder, card: card["recipe"].update(steps=1),
+        lambda folder, card: card.update(code="another"),
+    ],
+    ids=["altered weights", "no scores", "another architecture", "another recipe", "older code"],
+)
+def test_what_its_card_does_not_tell_of_is_trained_anew(tmp_path, monkeypatch, spoil):
+    for suffix in (".json", ".pt", ".npz"):
+        (tmp_path / f"vae-1{suffix}").write_bytes((bank.FOLDER / f"vae-1{suffix}").read_bytes())
+    monkeypatch.setattr(bank, "FOLDER", tmp_path)
+    assert trainer.state("vae-1") == "there" and trainer.state("vae-2") == "missing"
+    card = json.loads((tmp_path / "vae-1.json").read_text("utf-8"))
+    spoil(tmp_path, card)
+    (tmp_path / "vae-1.json").write_text(json.dumps(card), "utf-8")
+    assert trainer.state("vae-1") == "old"
+
+
 def test_the_bank_is_small():
     assert sum(file.stat().st_size for file in bank.FOLDER.iterdir()) < 25e6
 

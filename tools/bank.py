@@ -10,6 +10,7 @@ is finished is kept, so that an interrupted `make bank` goes on where it was. Lo
 
 import argparse
 import ast
+import hashlib
 import json
 import os
 import platform
@@ -63,16 +64,26 @@ def code_digest(recipe):
 
 
 def state(name):
-    """ "there", "missing", or "old" where model, recipe or files have changed since."""
+    """Whether a run is "there", "missing", or "old": model, recipe or files are not those its card tells of."""
     from likelab import bank
 
     path = bank.FOLDER / f"{name}.json"
     if not path.exists():
         return "missing"
-    card = json.loads(path.read_text("utf-8"))
-    same = card["code"] == code_digest(RUNS[name][0]) and card["recipe"] == described(name)
-    whole = all((bank.FOLDER / f"{name}{suffix}").exists() for suffix in (".pt", ".npz"))
-    return "there" if same and whole else "old"
+    card, recipe = json.loads(path.read_text("utf-8")), RUNS[name][0]
+    wanted = {
+        "code": code_digest(recipe),
+        "architecture": recipe["architecture"],
+        "recipe": described(name),
+        "weights": file_digest(bank.FOLDER / f"{name}.pt"),
+        "scores": file_digest(bank.FOLDER / f"{name}.npz"),
+    }
+    return "there" if all(card.get(key) == value for key, value in wanted.items()) else "old"
+
+
+def file_digest(path):
+    """SHA-256 of a file, None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def described(name):
