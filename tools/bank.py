@@ -30,7 +30,10 @@ PIXELCNN = {"model": "pixelcnn", "architecture": {}, "batch_size": 4, "lr": 5e-3
 GLOW = {"model": "glow", "architecture": {"steps": [12, 6, 4], "hidden": 48}, "batch_size": 16, "lr": 5e-3}
 CONSTANT_VOLUME = {"affine": False, "sigma": 1.0, "activation": "SiLU"}
 GLOW_CV = GLOW | {"architecture": GLOW["architecture"] | CONSTANT_VOLUME, "lr": 3e-3}
+FIXED_PRIOR = GLOW | {"architecture": GLOW["architecture"] | {"hidden": 32, "sigma": 1.0}}  # affine, as in the paper
 SMALL = GLOW | {"architecture": {"shape": [1, 28, 28], "steps": [8, 8], "hidden": 48}}
+LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
+GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
 
 CIFAR, LEAVES = ("cifar10", "svhn"), ("leaves", "plates")  # trained on the first, asked about the second
 RUNS = {}  # name: (recipe, steps, seed, sets)
@@ -44,6 +47,10 @@ for name, recipe, longer, shorter in (
     RUNS[f"{name}-1"] = (recipe, shorter, 1, CIFAR)
     RUNS[f"{name}-2"] = (recipe, shorter, 2, CIFAR)
     RUNS[f"{name}-standin"] = (recipe, shorter, 0, LEAVES)
+for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
+    RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
+    RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
+    RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
 RUNS["glow_svhn"] = (GLOW, 1_200, 0, CIFAR[::-1])
 RUNS["glow_plates"] = (GLOW, 900, 0, LEAVES[::-1])
 RUNS["glow_mnist"] = (SMALL, 900, 0, ("mnist", "fashionmnist"))
@@ -75,7 +82,7 @@ def state(name):
         "code": code_digest(recipe),
         "architecture": recipe["architecture"],
         "recipe": described(name),
-        "weights": file_digest(bank.FOLDER / f"{name}.pt"),
+        "weights": file_digest(bank.FOLDER / f"{name}.pt"),  # None for the Gaussian
         "scores": file_digest(bank.FOLDER / f"{name}.npz"),
     }
     return "there" if all(card.get(key) == value for key, value in wanted.items()) else "old"
@@ -87,8 +94,10 @@ def file_digest(path):
 
 
 def described(name):
-    """What `training.fit` is told; digits are not mirrored."""
+    """What `training.fit` is told, where digits are not mirrored, or what the Gaussian's ridge is chosen from."""
     recipe, steps, seed, (inside, _) = RUNS[name]
+    if recipe is GAUSSIAN:
+        return {"ridges": recipe["ridges"]}
     told = {"steps": steps, "batch_size": recipe["batch_size"], "lr": recipe["lr"], "clip": CLIP, "seed": seed}
     return told | {"flip": inside not in ("svhn", "mnist", "plates")}
 
@@ -122,13 +131,20 @@ def train(name, threads):
 
     torch.manual_seed(seed)
     model = bank.build(recipe["model"], recipe["architecture"]).to(device)
-    history = training.fit(
-        model,
-        used[:cut].images,
-        sets["validation"].images,
-        **described(name),
-        watch=watch,
-    )
+    began = time.perf_counter()
+    if recipe is GAUSSIAN:
+        how = fit_gaussian(model, used[:cut].images, sets["validation"].images, recipe["ridges"])
+    else:
+        history = training.fit(model, used[:cut].images, sets["validation"].images, **described(name), watch=watch)
+        how = {
+            "best_step": history.best_step,
+            "history": {
+                "steps": history.steps,
+                "train": [round(value, 4) for value in history.train],
+                "validation": [round(value, 4) for value in history.validation],
+            },
+        }
+    seconds = time.perf_counter() - began
     found = {role: training.evaluate(model, part.images).numpy() for role, part in sets.items()}
     bank.FOLDER.mkdir(exist_ok=True)
     card = {
@@ -140,18 +156,13 @@ def train(name, threads):
         "recipe": described(name),
         "data": {"trained on": f"{used.name} train, {cut:,} of {used.total:,} images"}
         | {role: f"{part.name} {part.split}, {len(part):,} of {part.total:,} images" for role, part in sets.items()},
-        "best_step": history.best_step,
-        "history": {
-            "steps": history.steps,
-            "train": [round(value, 4) for value in history.train],
-            "validation": [round(value, 4) for value in history.validation],
-        },
+        **how,
         "results": {
             key: {"images": len(values), "bits_per_dim": round(float(values.mean()), 4)}
             for key, values in found.items()
         }
         | {"auroc": round(bits.auroc(found["inside"], found["outside"]), 4)},
-        "seconds": round(history.seconds),
+        "seconds": round(seconds),
         "machine": f"GPU {torch.cuda.get_device_name()}" if device == "cuda" else f"{threads} thread of {processor()}",
         "torch": torch.__version__,
         "date": date.today().isoformat(),
@@ -159,15 +170,33 @@ def train(name, threads):
     }
     if inside == "svhn" and len(data.load("svhn", "train")) == 4554:
         card["note"] = SVHN_NOTE
-    card["weights"] = bank.save_weights(bank.FOLDER / f"{name}.pt", model.cpu().state_dict())
+    watched = {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
+    card["weights"] = None
+    if recipe is not GAUSSIAN:
+        card["weights"] = bank.save_weights(bank.FOLDER / f"{name}.pt", model.cpu().state_dict())
     card["scores"] = bank.save_scores(
         bank.FOLDER / f"{name}.npz",
         **{f"keys: {role}": bank.keys(part.images) for role, part in sets.items()},
         **{f"bits: {role}": values for role, values in found.items()},
-        **{f"watched: {role}": np.stack(rows) for role, rows in along.items()},
+        **watched,
         steps=np.array(marks),
     )
     (bank.FOLDER / f"{name}.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def fit_gaussian(model, train, validation, ridges):
+    """Fit in closed form, and choose the ridge on validation images. Returns what the card tells of it."""
+    from likelab import training
+
+    model.fit(train)
+    cost = {}
+    for ridge in ridges:
+        model.ridge.fill_(ridge)
+        cost[ridge] = training.evaluate(model, validation).mean().item()
+    best = min(cost, key=cost.get)
+    model.ridge.fill_(best)
+    dims = len(model.mean)
+    return {"parameters": dims + dims * (dims + 1) // 2, "ridge": best, "validation": {str(ridge): round(value, 4) for ridge, value in cost.items()}}
 
 
 def processor():

@@ -6,7 +6,8 @@
 
 A run is three files in `book/bank`: a card (`.json`), weights (`.pt`) and scores (`.npz`). A weight file holds
 tensors by name and the version of its format, nothing else. Its SHA-256 digest stands in the card, as that of
-the scores does, and is compared before a byte of the file is interpreted. `make bank` makes the files.
+the scores does, and is compared before a byte of the file is interpreted. `make bank` makes the files. The
+Gaussian has no weight file: its covariance would be larger than all other runs, and is fitted in seconds.
 """
 
 import functools
@@ -27,7 +28,13 @@ from likelab.formats import DataError
 
 FOLDER = Path(__file__).resolve().parents[1] / "bank"
 ROLES = ("train", "validation", "inside", "outside")
-MODELS = {"vae": "VAE", "pixelcnn": "PixelCNN", "glow": "Glow"}  # module: class
+MODELS = {  # module: class
+    "gaussian": "Gaussian",
+    "vae": "VAE",
+    "pixelcnn": "PixelCNN",
+    "pixelcnn_local": "LocalPixelCNN",
+    "glow": "Glow",
+}
 FORMAT = 1
 REMEDY = "Restore the file from the repository, or train it anew: make bank."
 
@@ -66,8 +73,17 @@ def build(model, architecture):
 
 
 def load(name, pair=None, seed=0):
-    """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card`, and for its weights."""
+    """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card`, and for its weights.
+
+    The Gaussian is fitted anew, to the pair's training images, in seconds; without a pair that is a ValueError.
+    """
     described = card(name, pair, seed)
+    if described["model"] == "gaussian":
+        if pair is None:
+            raise ValueError(f"{name} is fitted, not stored: give the pair whose training images it is fitted to")
+        fitted = build("gaussian", described["architecture"]).fit(pair.train.images)
+        fitted.ridge.fill_(described["ridge"])
+        return fitted.eval()
     model = build(described["model"], described["architecture"])
     return load_weights(FOLDER / f"{stem(name, pair, seed)}.pt", described["weights"], model).eval()
 
