@@ -14,7 +14,7 @@ from nbclient.exceptions import CellExecutionError
 from likelab import explore
 from likelab.explore import core, draw
 from likelab.explore.core import MAX_BYTES, Table
-from likelab.explore.experiments import BINS, share_above
+from likelab.explore.threshold import BINS, share_above
 
 NAMES = {"inside": "CIFAR-10 test", "outside": "SVHN test"}
 

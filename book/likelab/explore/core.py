@@ -103,7 +103,7 @@ class Table:
     """A function's values over the grid of its controls, each output stored along the axes it varies on."""
 
     def __init__(self, function, controls):
-        """function(**settings) gives a dict of numbers or 1-D arrays, alike in names and shapes everywhere.
+        """function(**settings) gives a dict of numbers, texts or 1-D arrays, alike in names and shapes everywhere.
 
         Raises ExploreError where the grid is too large, a value is not finite or a name or a shape changes.
         """
@@ -140,9 +140,12 @@ class Table:
         row = {}
         for name, value in function(**dict(zip(self.names, point, strict=True))).items():
             array = np.asarray(value)
-            if array.ndim > 1 or array.dtype.kind not in "iufb":
-                raise ExploreError(f"output {name!r} is neither a number nor a list of them at {self._at(point)}")
-            if not np.isfinite(array).all():
+            text = array.dtype.kind == "U" and array.ndim == 0
+            if array.ndim > 1 or not (text or array.dtype.kind in "iufb"):
+                raise ExploreError(
+                    f"output {name!r} is neither a number, a text nor a list of numbers at {self._at(point)}"
+                )
+            if not text and not np.isfinite(array).all():
                 raise ExploreError(f"output {name!r} is not finite at {self._at(point)}")
             row[name] = array
         return row
@@ -178,20 +181,21 @@ class Experiment:
     """An explorable figure. As the last line of a cell it shows itself, live and as HTML in one bundle.
 
     id: unique in its notebook, lower-case letters, digits and hyphens; names the figure in the page.
-    function, controls: function(**settings) -> {output: number or 1-D array}, pure; one argument a control.
+    function, controls: function(**settings) -> {output: number, text or 1-D array}, pure; one argument a control.
     plots: made by `draw.plot`; summary, caption: templates as in `draw.fill`; table: {"caption", "columns"},
-    see `draw.table_html`. words: {name: text} for templates, where names come from data or readers.
+    see `draw.table_html`. words: {name: text} for templates, where names come from data or readers. here: another
+    experiment that a kernel shows in this one's place: the same figure of images that must not be published.
     Raises ExploreError at once where the experiment cannot be stored or shown.
     """
 
-    def __init__(self, id, function, controls, plots, summary, table, caption, words=None):
+    def __init__(self, id, function, controls, plots, summary, table, caption, words=None, here=None):
         if not re.fullmatch(r"[a-z][a-z0-9-]*", id):
             raise ExploreError(f"id {id!r}: use lower-case letters, digits and hyphens, a letter first")
         for control in controls:
             control.check()
         self.id, self.function, self.controls = id, function, list(controls)
         self.plots, self.summary, self.details, self.caption = plots, summary, table, caption
-        self.words = words or {}
+        self.words, self.here = words or {}, here
         self.table = Table(function, self.controls)
         size = len(self.html().encode())
         if size > MAX_BYTES:
@@ -269,7 +273,7 @@ class Experiment:
         """The experiment for a running kernel, made of ipywidgets that versions 7.7 and 8 both have."""
         from .live import live  # ipywidgets are needed where a kernel shows the figure, not to make the page
 
-        return live(self)
+        return live(self.here or self)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget().model_id}

@@ -25,7 +25,10 @@ def plot(title, alt, size, panels, drag=None):
 
 
 def panel(box, x, y, marks):
-    """A rectangle `box` (left, top, width, height) with an axis each way and marks in drawing order."""
+    """A rectangle `box` (left, top, width, height) with an axis each way and marks in drawing order.
+
+    A panel of pictures has no axis unless it has ticks.
+    """
     return {"box": list(box), "x": x, "y": y, "marks": marks}
 
 
@@ -67,6 +70,11 @@ def trace(x, y, along):
 def point(x, y):
     """A dot, with thin lines down to both axes."""
     return {"kind": "point", "x": x, "y": y}
+
+
+def picture(href, x, y, width, height):
+    """A small image between (x, y), its upper left corner, and (x + width, y − height), its pixels left square."""
+    return {"kind": "picture", "href": href, "x": x, "y": y, "width": width, "height": height}
 
 
 def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0):
@@ -193,6 +201,14 @@ def _panel(panel, name, state, along):
             f'<circle class="point" cx="{x}" cy="{y}" r="5.5"></circle>'
         )
 
+    def picture(mark):
+        x, y = X(mark["x"]), Y(mark["y"])
+        wide, high = X(mark["x"] + mark["width"]) - x, Y(mark["y"] - mark["height"]) - y
+        return (
+            f'<image class="picture" href="{escape(state(mark["href"]))}" x="{_n(x)}" y="{_n(y)}" '
+            f'width="{_n(wide)}" height="{_n(high)}" preserveAspectRatio="none"></image>'
+        )
+
     def label(mark):
         x, (dx, dy) = X(mark["x"]), mark["shift"]
         if (x - left if mark["anchor"] == "end" else right - x) < mark["room"]:
@@ -210,10 +226,12 @@ def _panel(panel, name, state, along):
         "line": line,
         "trace": trace,
         "point": point,
+        "picture": picture,
         "label": label,
     }
     out = "".join(draw[mark["kind"]](mark) for mark in panel["marks"])
-    out += f'<path class="axis" d="M{_n(left)} {_n(base)}H{_n(right)}"></path>'
+    if panel["x"]["ticks"] or not any(mark["kind"] == "picture" for mark in panel["marks"]):
+        out += f'<path class="axis" d="M{_n(left)} {_n(base)}H{_n(right)}"></path>'
     for value, text in panel["x"]["ticks"]:
         x = _n(X(value))
         out += f'<path class="axis" d="M{x} {_n(base)}v4"></path>'

@@ -73,6 +73,14 @@
           `<circle class="point" cx="${x}" cy="${y}" r="5.5"></circle>`
         );
       },
+      picture(mark) {
+        const [x, y] = [X(mark.x), Y(mark.y)];
+        const [wide, high] = [X(mark.x + mark.width) - x, Y(mark.y - mark.height) - y];
+        return (
+          `<image class="picture" href="${escape(state(mark.href))}" x="${n(x)}" y="${n(y)}" ` +
+          `width="${n(wide)}" height="${n(high)}" preserveAspectRatio="none"></image>`
+        );
+      },
       label(mark) {
         const [x, [dx, dy]] = [X(mark.x), mark.shift];
         if ((mark.anchor === "end" ? x - left : right - x) < mark.room) return "";
@@ -84,7 +92,8 @@
     };
 
     let out = panel.marks.map((mark) => draw[mark.kind](mark)).join("");
-    out += `<path class="axis" d="M${n(left)} ${n(base)}H${n(right)}"></path>`;
+    if (panel.x.ticks.length || !panel.marks.some((mark) => mark.kind === "picture"))
+      out += `<path class="axis" d="M${n(left)} ${n(base)}H${n(right)}"></path>`;
     for (const [value, text] of panel.x.ticks) {
       const x = n(X(value));
       out += `<path class="axis" d="M${x} ${n(base)}v4"></path>`;

@@ -1,4 +1,4 @@
-"""The book's experiments: each a pure function, its controls, and what is drawn of it."""
+"""Experiment: reject what a model calls improbable, and see who is turned away."""
 
 import math
 
@@ -15,27 +15,37 @@ SHOWN = 0.98  # share of every set that the axis must hold; a Gaussian has a tai
 HEADROOM = 1.1  # of a panel's height over its tallest bar
 
 
-def threshold(scores, inside, outside, caption="", id="threshold"):
+def threshold(scores, inside, outside, caption="", id="threshold", choose="Model"):
     """Reject what a model calls improbable: how many of each set does a threshold turn away?
 
     scores: {model: (inside, outside)}, bits per dimension of the images, (N,) and (M,), the same images for
-    every model. inside, outside: the sets' names, "CIFAR-10 test". caption: added to the figure's own.
+    every model. inside, outside: the sets' names, "CIFAR-10 test"; or, where each model was asked about sets
+    of its own, {model: name}. caption: added to the figure's own. choose: label of the list of models.
     Returns an Experiment that starts where the first model keeps 70 % of the inside images. Its axis holds
     at least 98 % of every set; what lies beyond is counted in the last bar. Raises ExploreError for scores
     that are missing, not finite or not of the same images.
     """
-    ranked = _ranked(scores, inside, outside)
+    shared = isinstance(inside, str)
+    inside, outside = (
+        names if isinstance(names, dict) else dict.fromkeys(scores, names) for names in (inside, outside)
+    )
+    ranked = _ranked(scores, inside, outside, shared)
     slider = _slider(ranked)
     edges = np.array(slider.settings[:: (len(slider.settings) - 1) // BINS])
     counts = {model: [_bins(values, edges) for values in pair] for model, pair in ranked.items()}
     aurocs = {model: round(bits.auroc(*pair), 4) for model, pair in ranked.items()}
-    sizes = [len(values) for values in next(iter(ranked.values()))]
+    counted = {model: [f"{len(values):,} images of" for values in pair] for model, pair in ranked.items()}
+    first = next(iter(ranked))
 
     def turned_away(model, threshold):
-        inside, outside = ranked[model]
+        ranked_inside, ranked_outside = ranked[model]
         return {
-            "inside_away": share_above(inside, threshold),
-            "outside_away": share_above(outside, threshold),
+            "inside": inside[model],
+            "outside": outside[model],
+            "n_inside": counted[model][0],
+            "n_outside": counted[model][1],
+            "inside_away": share_above(ranked_inside, threshold),
+            "outside_away": share_above(ranked_outside, threshold),
             "auroc": aurocs[model],
             "edges": edges[:-1],
             "inside_bars": counts[model][0],
@@ -43,19 +53,20 @@ def threshold(scores, inside, outside, caption="", id="threshold"):
             # Each set has its own scale: shares are compared left and right of the line, not up and down.
             "inside_top": int(counts[model][0].max()) * HEADROOM,
             "outside_top": int(counts[model][1].max()) * HEADROOM,
-            "inside_above": share_above(inside, edges[:-1]),
-            "outside_above": share_above(outside, edges[:-1]),
+            "inside_above": share_above(ranked_inside, edges[:-1]),
+            "outside_above": share_above(ranked_outside, edges[:-1]),
         }
 
     return Experiment(
         id,
         turned_away,
-        [Choice("model", "Model", tuple(ranked), next(iter(ranked))), slider],
+        [Choice("model", choose, tuple(ranked), first), slider],
         [_histograms(slider), _roc()],
         summary="Rejecting above {threshold:2} bits/dim turns away {inside_away:%} of {inside} "
         "and {outside_away:%} of {outside}.",
         table={
-            "caption": "{model}: images in each bar, and shares turned away by a threshold at its left edge",
+            "caption": "{model}, {n_inside} {inside}, {n_outside} {outside}: how many are in each bar, and what "
+            "share is turned away by a threshold at its left edge",
             "columns": [
                 ["Above (bits/dim)", "edges", slider.digits],
                 ["{inside}: images", "inside_bars", 0],
@@ -64,16 +75,16 @@ def threshold(scores, inside, outside, caption="", id="threshold"):
                 ["{outside}: turned away", "outside_above", "%"],
             ],
         },
-        caption="{n_inside} images of {inside} and {n_outside} of {outside}; "
-        "60 bars for each, on its own scale. "
+        caption=("{n_first} {first_inside}, {n_second} {first_outside}; " if shared else "")
+        + f"{BINS} bars for each set, on its own scale. "
         f"What lies above {draw.fixed(slider.high, slider.digits)} bits/dim is counted in the last bar."
         + " {caption}"
         * bool(caption),
         words={
-            "inside": inside,
-            "outside": outside,
-            "n_inside": f"{sizes[0]:,}",
-            "n_outside": f"{sizes[1]:,}",
+            "first_inside": inside[first] if shared else "the inside set",
+            "first_outside": outside[first] if shared else "the outside set",
+            "n_first": counted[first][0],
+            "n_second": counted[first][1],
             "caption": caption,
         },
     )
@@ -84,14 +95,14 @@ def share_above(ranked, threshold):
     return np.round(1 - np.searchsorted(ranked, threshold, side="right") / len(ranked), 4)
 
 
-def _ranked(scores, inside, outside):
-    """Check the scores and sort each set of them."""
+def _ranked(scores, inside, outside, shared):
+    """Check the scores and sort each set of them; `shared`: the sets are the same for every model."""
     if not scores:
         raise ExploreError("control 'model' has no options: there are no scores")
     ranked = {}
     for model, pair in scores.items():
         sets = [np.sort(np.asarray(values, dtype=np.float64), axis=None) for values in pair]
-        for name, values in zip((inside, outside), sets, strict=True):
+        for name, values in zip((inside[model], outside[model]), sets, strict=True):
             if values.size == 0:
                 raise ExploreError(f"control 'model', option {model!r}: there are no scores of {name}")
             if not np.isfinite(values).all():
@@ -101,7 +112,7 @@ def _ranked(scores, inside, outside):
                 )
         sizes = [len(values) for values in sets]
         first = [len(values) for values in next(iter(ranked.values()), sets)]
-        if sizes != first:
+        if shared and sizes != first:
             raise ExploreError(
                 f"control 'model', option {model!r}: scores of {sizes} images where the first has {first}"
             )
@@ -163,7 +174,7 @@ def _histograms(slider):
     lower["marks"] += names("outside", 8)
     return draw.plot(
         "{model}: who is turned away?",
-        "Two histograms on one axis of bits per dimension, {inside} above {outside}; "
+        "Two histograms on one axis of bits per dimension, {first_inside} above {first_outside}; "
         "a vertical line marks the threshold and everything right of it is turned away.",
         (366, 280),
         [upper, lower],
@@ -183,7 +194,7 @@ def _roc():
     y = draw.axis(0, 1, "{outside} turned away, %", ticks)
     return draw.plot(
         "ROC curve, AUROC {auroc:2}",
-        "ROC curve: share of {inside} turned away against share of {outside} turned away, with a point for "
+        "ROC curve: share of {first_inside} turned away against share of {first_outside} turned away, with a point for "
         "the present threshold and a dashed diagonal for chance.",
         (292, 280),
         [draw.panel((46, 12, 230, 230), x, y, marks)],
