@@ -184,11 +184,12 @@ class Experiment:
     function, controls: function(**settings) -> {output: number, text or 1-D array}, pure; one argument a control.
     plots: made by `draw.plot`; summary, caption: templates as in `draw.fill`; table: {"caption", "columns"},
     see `draw.table_html`. words: {name: text} for templates, where names come from data or readers. here: another
-    experiment that a kernel shows in this one's place: the same figure of images that must not be published.
+    experiment that a kernel shows in this one's place: the same figure of images that must not be published. stored:
+    False for that other one, which is never written to a page and may be as large as it likes.
     Raises ExploreError at once where the experiment cannot be stored or shown.
     """
 
-    def __init__(self, id, function, controls, plots, summary, table, caption, words=None, here=None):
+    def __init__(self, id, function, controls, plots, summary, table, caption, words=None, here=None, stored=True):
         if not re.fullmatch(r"[a-z][a-z0-9-]*", id):
             raise ExploreError(f"id {id!r}: use lower-case letters, digits and hyphens, a letter first")
         for control in controls:
@@ -197,6 +198,8 @@ class Experiment:
         self.plots, self.summary, self.details, self.caption = plots, summary, table, caption
         self.words, self.here = words or {}, here
         self.table = Table(function, self.controls)
+        if not stored:
+            return
         size = len(self.html().encode())
         if size > MAX_BYTES:
             heaviest = max(self.table.columns, key=lambda name: self.table.columns[name][1].size)

@@ -12,6 +12,7 @@ from . import draw
 from .core import Choice, Experiment, ExploreError
 
 BINS = 48
+COLOURS = 12
 ROWS = (("total", "all terms"), ("latent", "latent term"), ("volume", "volume term"))
 SIDE = 128  # of a picture in the drawing
 
@@ -29,7 +30,7 @@ class Costs:
         return self.latent + self.volume
 
 
-def terms(names, images, costs, inside, outside, sets, here=None, caption="", id="terms"):
+def terms(names, images, costs, inside, outside, sets, here=None, caption="", id="terms", stored=True):
     """Pick an image, see where its bits arise and which term of the likelihood they belong to.
 
     names: of the images to pick from; images: uint8 (N, 3, H, W); costs: {model: Costs of these images}, with
@@ -45,8 +46,8 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
             )
     low, high, edges = _edges(inside, outside)
     heat = {model: _heat_range(cost.where) for model, cost in costs.items()}
-    photos = {name: _png(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)}
-    maps = {(n, m): _map_png(c.where[i], *heat[m]) for m, c in costs.items() for i, n in enumerate(names)}
+    photos = {name: _address(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)}
+    maps = {(n, m): _heat_map(c.where[i], *heat[m]) for m, c in costs.items() for i, n in enumerate(names)}
     mean = {model: {row: getattr(inside[model], row).mean() for row, _ in ROWS} for model in costs}
 
     def place(model, image):
@@ -59,7 +60,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
             for tone, group in (("inside", inside), ("outside", outside)):
                 values = getattr(group[model], row) - mean[model][row]
                 bars = np.histogram(np.clip(values, low, high), edges)[0]
-                out[f"{row}_{tone}"] = np.round(bars / bars.max(), 3)
+                out[f"{row}_{tone}"] = np.round(bars / bars.max(), 2)
         out["bits"] = round(float(own.total[i]), 2)
         out["likelier_inside"] = round(float((inside[model].total > own.total[i]).mean()), 4)
         out["likelier_outside"] = round(float((outside[model].total > own.total[i]).mean()), 4)
@@ -69,7 +70,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
         out["edges"] = np.round(edges[:-1], 2)
         return out
 
-    experiment = Experiment(
+    return Experiment(
         id,
         place,
         [
@@ -85,7 +86,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
             "columns": [
                 ["From", "edges", 2],
                 *(
-                    [f"{{{tone}_set}}, {label}", f"{row}_{tone}", 3]
+                    [f"{{{tone}_set}}, {label}", f"{row}_{tone}", 2]
                     for row, label in ROWS
                     for tone in ("inside", "outside")
                 ),
@@ -93,9 +94,9 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
         },
         caption="Zero is the mean of {inside_set} in each row; left is likelier. {caption}",
         words={"inside_set": sets[0], "outside_set": sets[1], "caption": caption},
-        here=here and terms(*here, inside, outside, sets, caption=caption, id=f"{id}-here"),
+        here=here and terms(*here, inside, outside, sets, caption=caption, id=id, stored=False),
+        stored=stored,
     )
-    return experiment
 
 
 def _edges(inside, outside):
@@ -115,18 +116,17 @@ def _heat_range(where):
     return float(low), float(high)
 
 
-def _map_png(where, low, high):
-    levels = np.clip(np.round(15 * (where - low) / (high - low)), 0, 15) / 15
-    return _png(np.uint8(255 * plt.get_cmap("magma")(levels)[..., :3]), colours=16)
+def _heat_map(where, low, high):
+    """Dark below low, bright above high; few colours, as a page has many of these."""
+    levels = np.clip(np.round(COLOURS * (where - low) / (high - low)), 0, COLOURS) / COLOURS
+    return _address(np.uint8(255 * plt.get_cmap("magma")(levels)[..., :3]))
 
 
-def _png(pixels, colours=None):
-    """A picture as text: a data address of a PNG."""
-    picture, held = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
-    if colours:
-        picture = picture.quantize(colours)
-    picture.save(held, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+def _address(pixels):
+    """A picture as text: uint8 (H, W, 3) -> a data address, without loss."""
+    held = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(held, "WEBP", lossless=True, quality=100, method=6)
+    return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()
 
 
 def _signed(value):
