@@ -131,7 +131,7 @@ class Table:
             axes = []
             for axis in reversed(range(len(shape))):
                 if np.array_equal(values, np.broadcast_to(values.take([0], axis), values.shape)):
-                    values = values.take(0, axis)  # it does not depend on this control
+                    values = np.asarray(values.take(0, axis))  # it does not depend on this control
                 else:
                     axes.insert(0, axis)
             self.columns[name] = (axes, values)
