@@ -196,7 +196,11 @@ def fit_gaussian(model, train, validation, ridges):
     best = min(cost, key=cost.get)
     model.ridge.fill_(best)
     dims = len(model.mean)
-    return {"parameters": dims + dims * (dims + 1) // 2, "ridge": best, "validation": {str(ridge): round(value, 4) for ridge, value in cost.items()}}
+    return {
+        "parameters": dims + dims * (dims + 1) // 2,
+        "ridge": best,
+        "validation": {str(ridge): round(value, 4) for ridge, value in cost.items()},
+    }
 
 
 def processor():
