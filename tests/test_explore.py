@@ -1,6 +1,10 @@
 """The explorable figures: their numbers, their HTML without a kernel, their widgets with one, in a browser."""
 
+import base64
+import io
+import itertools
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +14,13 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
+from scipy import stats
 
 from likelab import explore
 from likelab.explore import core, draw
 from likelab.explore.core import MAX_BYTES, Table
+from likelab.explore.shell import log_share_within
 from likelab.explore.threshold import BINS, share_above
 
 NAMES = {"inside": "CIFAR-10 test", "outside": "SVHN test"}
@@ -34,8 +41,39 @@ def experiment():
 
 
 def grid(experiment):
-    model, slider = experiment.controls
-    return [{"model": m, "threshold": t} for m in model.settings for t in slider.settings]
+    names = [control.name for control in experiment.controls]
+    every = itertools.product(*(control.settings for control in experiment.controls))
+    return [dict(zip(names, settings, strict=True)) for settings in every]
+
+
+def pairs():
+    """A threshold for two pairs, each of sets of its own and of its own size."""
+    (first, second), other = scores()["Glow"], scores(80, 90)["Gaussian"]
+    names = {"inside": {"a → b": "set a", "b → a": "set b"}, "outside": {"a → b": "set b", "b → a": "set a"}}
+    return explore.threshold({"a → b": (first, second), "b → a": other}, **names, id="pairs", choose="Pair")
+
+
+def costs(n, seed, places=False):
+    rng = np.random.default_rng(seed)
+    where = rng.gamma(2, 1, (n, 32, 32)) if places else None
+    return explore.Costs(rng.normal(2, 0.3, n), rng.normal(1.5, 1, n), where)
+
+
+def pictures(n, seed=0):
+    return np.random.default_rng(seed).integers(0, 8, (n, 3, 32, 32)).astype(np.uint8)
+
+
+def terms(**options):
+    names, models = ["leaf", "plate", "plain grey"], ("Glow", "constant volume")
+    groups = [{model: costs(n, seed) for seed, model in enumerate(models)} for n in (300, 200)]
+    own = {model: costs(3, seed + 5, places=True) for seed, model in enumerate(models)}
+    return explore.terms(names, pictures(3), own, *groups, sets=tuple(NAMES.values()), **options)
+
+
+@pytest.fixture(scope="module", params=["pairs", "shell", "terms"])
+def other(request):
+    """The experiments beside the threshold of one pair."""
+    return {"pairs": pairs, "terms": terms, "shell": lambda: explore.shell({"some images": 0.4})}[request.param]()
 
 
 # The numbers ----------------------------------------------------------------------------------------------
@@ -67,7 +105,8 @@ def test_the_axis_starts_below_every_score_and_ends_above_nearly_all(experiment)
     assert experiment.table.at(experiment.start)["inside_away"] == pytest.approx(0.30, abs=0.02)
 
 
-def test_the_stored_table_is_the_function_on_the_whole_grid(experiment):
+def check_stored(experiment):
+    """The page has the function's values over the whole grid. Returns them."""
     spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', experiment.html())[1])
     outputs, controls = spec["outputs"], experiment.controls
     for settings in grid(experiment):
@@ -77,6 +116,11 @@ def test_the_stored_table_is_the_function_on_the_whole_grid(experiment):
             for axis in outputs[name]["axes"]:
                 stored = stored[index[axis]]
             assert stored == np.asarray(value).tolist(), (name, settings)
+    return outputs
+
+
+def test_the_stored_table_is_the_function_on_the_whole_grid(experiment):
+    outputs = check_stored(experiment)
     # An output is stored only along the controls it depends on.
     assert outputs["inside_away"]["axes"] == [0, 1] and outputs["inside_bars"]["axes"] == [0]
     assert outputs["edges"]["axes"] == []
@@ -94,6 +138,59 @@ def test_text_rounds_halves_up_and_a_few_are_not_none():
 # The HTML -------------------------------------------------------------------------------------------------
 
 
+def test_stored_tables_of_the_other_experiments_are_their_functions(other):
+    check_stored(other)
+    assert len(other.html().encode()) < MAX_BYTES
+
+
+def test_each_pair_has_its_own_names_and_counts():
+    figure = pairs()
+    there, back = (figure.pieces({"model": m, "threshold": figure.start["threshold"]}) for m in ("a → b", "b → a"))
+    assert "of set a and" in there[1] and "of set b and" in back[1]
+    assert "300 images of set a, 200 images of set b" in there[2] and "80 images of set b" in back[2]
+
+
+def test_the_shell_counts_draws_also_where_floats_end():
+    for d in (1, 2, 3, 10, 100):
+        assert math.exp(log_share_within(d, 0.5)) == pytest.approx(stats.chi(d).cdf(0.5 * math.sqrt(d)), rel=1e-9)
+    # By Stirling's formula: the logarithm falls by about (x - 1 - log x) / 2 a dimension, x = 1/4.
+    slope = (log_share_within(3072, 0.5) - log_share_within(2072, 0.5)) / 1000
+    assert slope == pytest.approx((1 - 0.25 - math.log(4)) / 2, rel=1e-3)
+    figure = explore.shell()
+    draws = np.linalg.norm(np.random.default_rng(0).standard_normal((20_000, 3)), axis=1)
+    shown = figure.function(d="3")
+    assert shown["mean"] == pytest.approx(draws.mean(), abs=0.02)
+    assert shown["spread"] == pytest.approx(draws.std(), abs=0.02)
+    share = np.histogram(draws / math.sqrt(3), np.append(shown["edges"], 2.5))[0] / 200
+    assert np.abs(share - shown["share"]).max() < 0.6 and shown["share"].sum() == pytest.approx(100, abs=0.2)
+
+
+def test_terms_are_where_the_image_is():
+    figure = terms()
+    inside = costs(300, 1)
+    own = costs(3, 6, places=True)
+    shown = figure.function(image="plate", model="constant volume")
+    assert shown["bits"] == pytest.approx(own.total[1], abs=0.005)
+    assert shown["likelier_inside"] == pytest.approx(np.mean(inside.total > own.total[1]), abs=5e-5)
+    assert shown["latent_at"] == pytest.approx(own.latent[1] - inside.latent.mean(), abs=6e-4)
+    picture = Image.open(io.BytesIO(base64.b64decode(shown["photo"].split(",")[1])))
+    assert np.array_equal(np.asarray(picture).transpose(2, 0, 1), pictures(3)[1])
+    with pytest.raises(explore.ExploreError, match="'image' has 3 names, but there are 2 images"):
+        explore.terms(["a", "b", "c"], pictures(2), {"m": own}, {"m": inside}, {"m": inside}, ("A", "B"))
+
+
+def test_images_that_a_kernel_shows_are_never_in_the_page():
+    """Photographs may be shown to whoever has them, and must not be stored."""
+    secret = [f"photograph {k}" for k in range(40)]
+    own = {model: costs(40, seed, places=True) for seed, model in enumerate(("Glow", "constant volume"))}
+    figure = terms(here=(secret, pictures(40, seed=9), own))
+    assert figure.html() == terms().html()
+    box = figure.widget()
+    assert box.controls["image"].options == tuple(secret)
+    box.controls["image"].value = secret[39]
+    assert figure.here.function(image=secret[39], model="Glow")["photo"] in box.children[-2].value
+
+
 def test_html_is_the_same_every_time_and_small(experiment):
     again = explore.threshold(scores(), **NAMES)
     assert again.html() == experiment.html()
@@ -102,8 +199,10 @@ def test_html_is_the_same_every_time_and_small(experiment):
     assert len(explore.threshold(five, **NAMES).html().encode()) < MAX_BYTES
 
 
-def test_html_asks_no_other_host(experiment):
-    assert not re.search(r"https?:|//\w|@import|url\((?!#)", experiment.html())
+def test_html_asks_no_other_host(experiment, other):
+    for figure in (experiment, other):
+        text = re.sub(r"data:image/webp;base64,[A-Za-z0-9+/=]+", "", figure.html())
+        assert not re.search(r"https?:|//\w|@import|url\((?!#)", text)
 
 
 # What an author is told -------------------------------------------------------------------------------------
@@ -125,7 +224,8 @@ RNG = np.random.default_rng(0)
         (simple(lambda t: {"y": np.nan if t == 0.3 else t}, SLIDER), r"'y' is not finite at t = 0\.3"),
         (simple(lambda t: {"y": [1] * (1 + (t > 0.55))}, SLIDER), r"'y' changes from shape \(1,\).*t = 0\.6"),
         (simple(lambda t: {"y": 1} | ({"z": 2} if t > 0.9 else {}), SLIDER), r"'z' changes from nothing.*t = 1\.0"),
-        (simple(lambda t: {"y": "text"}, SLIDER), r"'y' is neither a number nor a list"),
+        (simple(lambda t: {"y": ["text"]}, SLIDER), r"'y' is neither a number, a text nor a list"),
+        (simple(lambda t: {"y": None}, SLIDER), r"'y' is neither a number, a text nor a list"),
         (lambda: explore.Slider("t", "T", 0.0, 1.0, 0.3, 0.3).check(), r"control 't': high 1\.0"),
         (lambda: explore.Slider("t", "T", 0.0, 1.0, 0.1, 2.0).check(), r"control 't': start 2\.0"),
         (lambda: explore.Slider("t", "T", 1.0, 0.0, 0.1, 0.0).check(), r"control 't': a slider needs low < high"),
@@ -224,6 +324,15 @@ def test_the_live_widget_shows_the_stored_table_over_its_whole_range(experiment)
         drawn, words, numbers = experiment.pieces(settings)
         assert words in summary.value and numbers in table.value
         assert plots.value == experiment.plots_html(drawn)
+
+
+def test_live_widgets_of_the_other_experiments(other):
+    box = other.widget()
+    for settings in grid(other)[::7]:
+        for name, value in settings.items():
+            box.controls[name].value = value
+        drawn, words, numbers = other.pieces(settings)
+        assert words in box.children[-3].value and box.children[-2].value == other.plots_html(drawn)
 
 
 # In a browser -----------------------------------------------------------------------------------------------
@@ -366,6 +475,15 @@ def test_the_script_draws_every_setting_as_python_does(open_page, experiment):
         check_shown(page, experiment, settings)
 
 
+def test_the_script_draws_the_other_experiments_as_python_does(open_page, other):
+    page = open_page(other)
+    for settings in grid(other)[::13] + grid(other)[-1:]:
+        for name, value in settings.items():
+            field = page.locator(f'[name="{name}"]')
+            field.select_option(value) if isinstance(value, str) else field.fill(str(value))
+        check_shown(page, other, settings)
+
+
 def test_a_move_is_answered_within_a_frame(open_page, experiment):
     page = open_page(explore.threshold(scores(1000, 1000), **NAMES))
     times = page.evaluate(
@@ -445,6 +563,12 @@ def test_it_fits_and_is_legible_on_every_page(open_page, experiment, theme, widt
         assert float(box["height"]) > 9
     drawn, written, bars, frame = page.evaluate(CONTRAST)
     assert min(drawn, written) >= 4.5 and min(bars, frame) >= 3
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_other_experiments_fit_and_are_legible(open_page, other, theme, width):
+    test_it_fits_and_is_legible_on_every_page(open_page, other, theme, width)
 
 
 def test_nothing_moves_by_itself(experiment):

@@ -39,7 +39,7 @@ def shell(marks=None, id="shell"):
     axis = draw.axis(
         0, REACH, "distance from the mode, in units of √d", [(x, f"{x:g}") for x in (0, 0.5, 1, 1.5, 2, 2.5)]
     )
-    panel = draw.panel((10, 40, 520, 170), axis, draw.axis(0, "top"), [draw.bars("share", "inside")])
+    panel = draw.panel((8, 40, 350, 160), axis, draw.axis(0, "top"), [draw.bars("share", "inside")])
     for k, (name, at) in enumerate(marks.items()):
         panel["marks"] += [draw.rule(at), draw.label(name, at, "top", "start", "quiet", (5, -8 + 15 * (k % 2)))]
     return Experiment(
@@ -51,7 +51,7 @@ def shell(marks=None, id="shell"):
                 "Where draws of a standard normal in {d} dimensions lie",
                 "Histogram of the distance of a draw from the mode, in units of the square root of d; the more "
                 "dimensions, the narrower the histogram around 1.",
-                (540, 250),
+                (366, 240),
                 [panel],
             )
         ],
