@@ -56,7 +56,7 @@ def shell(marks=None, id="shell"):
             )
         ],
         summary="In {d} dimensions a draw lies {mean:2} ± {spread:2} from the mode. The density at the mode is "
-        "10 to the power {ratio:1} times that of a typical draw. Share of draws that come closer than half of √d: {half}.",
+        "10 to the power {ratio:1} times that of a typical draw. Share of draws closer than half of √d: {half}.",
         table={
             "caption": "d = {d}: draws in each bar",
             "columns": [["From (in √d)", "edges", 3], ["Share of draws, %", "share", 2]],
