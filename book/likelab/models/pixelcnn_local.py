@@ -8,7 +8,7 @@ from likelab.models.vae import to_grey_levels
 
 
 class LocalPixelCNN(PixelCNN):
-    """A PixelCNN that sees 3×3 pixels: each depends on its left neighbour and the three above, on no other.
+    """A PixelCNN that sees 3×3 pixels: each depends on its left neighbour and the three above.
 
     Arguments as for PixelCNN, whose blocks give way to 1×1 convolutions.
     """
