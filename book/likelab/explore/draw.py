@@ -33,7 +33,7 @@ def panel(box, x, y, marks):
 
 
 def axis(low, high, label="", ticks=()):
-    """From low to high; ticks are pairs (value, text). No ticks and no label: only the scale."""
+    """From low to high; ticks are pairs (value, text template). No ticks and no label: only the scale."""
     return {"low": low, "high": high, "label": label, "ticks": [list(tick) for tick in ticks]}
 
 
@@ -62,9 +62,9 @@ def line(start, end):
     return {"kind": "line", "start": list(start), "end": list(end)}
 
 
-def trace(x, y, along):
-    """The path of (x, y) while the slider `along` moves through its whole range."""
-    return {"kind": "trace", "x": x, "y": y, "along": along}
+def trace(x, y, along, tone=""):
+    """The path of (x, y) while the slider `along` moves through its whole range; tone: "" or "dashed"."""
+    return {"kind": "trace", "x": x, "y": y, "along": along, "tone": tone}
 
 
 def point(x, y):
@@ -192,7 +192,7 @@ def _panel(panel, name, state, along):
         xs, ys = along(mark["x"], mark["along"]), along(mark["y"], mark["along"])
         steps = [f"{_n(X(x))} {_n(Y(y))}" for x, y in zip(xs, ys, strict=True)]
         steps = [step for i, step in enumerate(steps) if i == 0 or step != steps[i - 1]]
-        return f'<path class="trace" d="M{"L".join(steps)}"></path>'
+        return f'<path class="trace {mark["tone"]}" d="M{"L".join(steps)}"></path>'
 
     def point(mark):
         x, y = _n(X(mark["x"])), _n(Y(mark["y"]))
@@ -235,7 +235,7 @@ def _panel(panel, name, state, along):
     for value, text in panel["x"]["ticks"]:
         x = _n(X(value))
         out += f'<path class="axis" d="M{x} {_n(base)}v4"></path>'
-        out += f'<text class="tick" x="{x}" y="{_n(base + 17)}" text-anchor="middle">{escape(text)}</text>'
+        out += f'<text class="tick" x="{x}" y="{_n(base + 17)}" text-anchor="middle">{fill(text, state)}</text>'
     if panel["x"]["label"]:
         out += (
             f'<text x="{_n(left + width / 2)}" y="{_n(base + 35)}" text-anchor="middle">'
@@ -246,7 +246,7 @@ def _panel(panel, name, state, along):
     for value, text in panel["y"]["ticks"]:
         y = Y(value)
         out += f'<path class="axis" d="M{_n(left)} {_n(y)}h-4"></path>'
-        out += f'<text class="tick" x="{_n(left - 7)}" y="{_n(y + 4)}" text-anchor="end">{escape(text)}</text>'
+        out += f'<text class="tick" x="{_n(left - 7)}" y="{_n(y + 4)}" text-anchor="end">{fill(text, state)}</text>'
     if panel["y"]["label"]:
         x, y = _n(left - 36), _n(top + height / 2)
         out += (

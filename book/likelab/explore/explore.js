@@ -64,7 +64,7 @@
       trace(mark) {
         const ys = along(mark.y, mark.along);
         const steps = along(mark.x, mark.along).map((x, i) => `${n(X(x))} ${n(Y(ys[i]))}`);
-        return `<path class="trace" d="M${steps.filter((step, i) => step !== steps[i - 1]).join("L")}"></path>`;
+        return `<path class="trace ${mark.tone}" d="M${steps.filter((step, i) => step !== steps[i - 1]).join("L")}"></path>`;
       },
       point(mark) {
         const [x, y] = [n(X(mark.x)), n(Y(mark.y))];
@@ -97,7 +97,7 @@
     for (const [value, text] of panel.x.ticks) {
       const x = n(X(value));
       out += `<path class="axis" d="M${x} ${n(base)}v4"></path>`;
-      out += `<text class="tick" x="${x}" y="${n(base + 17)}" text-anchor="middle">${escape(text)}</text>`;
+      out += `<text class="tick" x="${x}" y="${n(base + 17)}" text-anchor="middle">${fill(text, state)}</text>`;
     }
     if (panel.x.label)
       out +=
@@ -107,7 +107,7 @@
     for (const [value, text] of panel.y.ticks) {
       const y = Y(value);
       out += `<path class="axis" d="M${n(left)} ${n(y)}h-4"></path>`;
-      out += `<text class="tick" x="${n(left - 7)}" y="${n(y + 4)}" text-anchor="end">${escape(text)}</text>`;
+      out += `<text class="tick" x="${n(left - 7)}" y="${n(y + 4)}" text-anchor="end">${fill(text, state)}</text>`;
     }
     if (panel.y.label) {
       const [x, y] = [n(left - 36), n(top + height / 2)];
