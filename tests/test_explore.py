@@ -70,10 +70,19 @@ def terms(**options):
     return explore.terms(names, pictures(3), own, *groups, sets=tuple(NAMES.values()), **options)
 
 
-@pytest.fixture(scope="module", params=["pairs", "shell", "terms"])
+def variances():
+    """A gap that is a difference of squared contrasts, and a forecast twice as large."""
+    gap = lambda c_in, c_out, shift: 1000 * c_in**2 - 300 * c_out**2 - shift  # noqa: E731
+    steps = [0.25 * c for c in range(9)]
+    return explore.variances(steps, (-30, 0, 30), gap, lambda *at: 2 * gap(*at), "set a", "set b")
+
+
+@pytest.fixture(scope="module", params=["pairs", "shell", "terms", "variances"])
 def other(request):
     """The experiments beside the threshold of one pair."""
-    return {"pairs": pairs, "terms": terms, "shell": lambda: explore.shell({"some images": 0.4})}[request.param]()
+    if request.param == "shell":
+        return explore.shell({"some images": 0.4})
+    return {"pairs": pairs, "terms": terms, "variances": variances}[request.param]()
 
 
 # The numbers ----------------------------------------------------------------------------------------------
@@ -163,6 +172,15 @@ def test_the_shell_counts_draws_also_where_floats_end():
     assert shown["spread"] == pytest.approx(draws.std(), abs=0.02)
     share = np.histogram(draws / math.sqrt(3), np.append(shown["edges"], 2.5))[0] / 200
     assert np.abs(share - shown["share"]).max() < 0.6 and shown["share"].sum() == pytest.approx(100, abs=0.2)
+
+
+def test_the_width_of_the_prior_changes_the_size_of_a_gap_and_not_its_sign():
+    figure = variances()
+    for c_out, sign in ((1.0, "likelier"), (2.0, "less likely")):
+        shown = {s: figure.function(c_in=1.0, c_out=c_out, shift=0, sigma=s) for s in ("0.7", "1", "1.4")}
+        assert {values["verdict"] for values in shown.values()} == {sign}
+        assert shown["1"]["measured"] == 1000 - 300 * c_out**2 and shown["1"]["predicted"] == 2000 - 600 * c_out**2
+        assert shown["0.7"]["measured"] == round(shown["1"]["measured"] / 0.49)
 
 
 def test_terms_are_where_the_image_is():
