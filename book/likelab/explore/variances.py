@@ -47,8 +47,8 @@ def variances(contrasts, shifts, measured, predicted, inside, outside, caption="
         draw.trace("at", "measured", "c_out"),
         draw.trace("at", "predicted", "c_out", "dashed"),
         draw.point("c_out", "measured"),
-        draw.label("measured", contrasts[-1], "measured_end", "end", "quiet", (-4, -10)),
-        draw.label("predicted", contrasts[-1], "predicted_end", "end", "quiet", (-4, -10)),
+        draw.label("measured", contrasts[-1], "measured_end", "end", "quiet", (-2, 17)),
+        draw.label("predicted", contrasts[-1], "predicted_end", "end", "quiet", (-2, 17)),
     ]
     return Experiment(
         id,
