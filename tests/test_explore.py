@@ -77,12 +77,24 @@ def variances():
     return explore.variances(steps, (-30, 0, 30), gap, lambda *at: 2 * gap(*at), "set a", "set b")
 
 
-@pytest.fixture(scope="module", params=["pairs", "shell", "terms", "variances"])
+def dials():
+    """Images that get cheaper with less contrast and dearer with noise, under two models."""
+    rng, settings = np.random.default_rng(0), itertools.product((0.5, 1.0), (0.0, 0.5), (0, 2, 4))
+    scores, images = {}, {}
+    for contrast, blur, noise in settings:
+        base = rng.normal(1 + 2 * contrast - blur + 0.5 * noise, 0.4, 50)
+        scores[contrast, blur, noise] = {"Glow": base, "VAE": base + 0.5}
+        images[contrast, blur, noise] = pictures(1, seed=len(images))[0]
+    outside = {model: rng.normal(2, 0.4, 80) for model in ("Glow", "VAE")}
+    return explore.dials(scores, images, outside, tuple(NAMES.values()), "a leaf")
+
+
+@pytest.fixture(scope="module", params=["pairs", "shell", "terms", "variances", "dials"])
 def other(request):
     """The experiments beside the threshold of one pair."""
     if request.param == "shell":
         return explore.shell({"some images": 0.4})
-    return {"pairs": pairs, "terms": terms, "variances": variances}[request.param]()
+    return {"pairs": pairs, "terms": terms, "variances": variances, "dials": dials}[request.param]()
 
 
 # The numbers ----------------------------------------------------------------------------------------------
@@ -181,6 +193,24 @@ def test_the_width_of_the_prior_changes_the_size_of_a_gap_and_not_its_sign():
         assert {values["verdict"] for values in shown.values()} == {sign}
         assert shown["1"]["measured"] == 1000 - 300 * c_out**2 and shown["1"]["predicted"] == 2000 - 600 * c_out**2
         assert shown["0.7"]["measured"] == round(shown["1"]["measured"] / 0.49)
+
+
+def test_dials_show_the_scores_of_their_setting():
+    figure = dials()
+    rng, outside = np.random.default_rng(0), {}
+    for contrast, blur, noise in itertools.product((0.5, 1.0), (0.0, 0.5), (0, 2, 4)):
+        base = rng.normal(1 + 2 * contrast - blur + 0.5 * noise, 0.4, 50)
+        if (contrast, blur, noise) == (0.5, 0.5, 2):
+            wanted = {"Glow": base, "VAE": base + 0.5}
+    outside = {model: rng.normal(2, 0.4, 80) for model in ("Glow", "VAE")}
+    shown = figure.function(contrast=50, blur=0.5, noise=2)
+    likelier = [np.mean(wanted[model] < np.median(outside[model])) for model in wanted]
+    assert shown["likelier"] == pytest.approx(likelier, abs=1e-3) and 0 < min(likelier) < max(likelier)
+    assert shown["means"] == pytest.approx([values.mean() for values in wanted.values()], abs=0.005)
+    assert (shown["bars_0"].max(), shown["outside_1"].max()) == (20, 20)
+    with pytest.raises(explore.ExploreError, match=r"no scores or no picture at \(0.5, 0, 0\)"):
+        some = {"m": np.ones(3)}
+        explore.dials({(1, 0, 0): some, (0.5, 1, 0): some}, {(1, 0, 0): pictures(1)[0]}, some, ("a", "b"), "")
 
 
 def test_terms_are_where_the_image_is():

@@ -1,13 +1,14 @@
 """Explorable figures: one pure function and its controls, live with a kernel and as HTML without one.
 
-`threshold`, `shell`, `terms` and `variances` are finished experiments, each in a module of its own. `Experiment`
+`threshold`, `shell`, `terms`, `variances` and `dials` are finished experiments, each in a module of its own. `Experiment`
 with `Choice`, `Slider` and the marks of `draw` is what they are made of, and what the next one is made of.
 """
 
 from .core import Choice, Experiment, ExploreError, Slider
+from .dials import dials
 from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
 from .variances import variances
 
-__all__ = ["Choice", "Costs", "Experiment", "ExploreError", "Slider", "shell", "terms", "threshold", "variances"]
+__all__ = ["Choice", "Costs", "Experiment", "ExploreError", "Slider", "dials", "shell", "terms", "threshold", "variances"]

@@ -5,9 +5,14 @@ or the name of a control, of an output of the experiment's function or of one of
 here is the static figure and the live widget; a test holds the script's drawing against it.
 """
 
+import base64
+import io
 import math
 import re
 from html import escape
+
+import numpy as np
+from PIL import Image
 
 FIELD = re.compile(r"\{(\w+)(?::(\d|%))?\}")
 
@@ -75,6 +80,14 @@ def point(x, y):
 def picture(href, x, y, width, height):
     """A small image between (x, y), its upper left corner, and (x + width, y − height), its pixels left square."""
     return {"kind": "picture", "href": href, "x": x, "y": y, "width": width, "height": height}
+
+
+def address(pixels, quality=None):
+    """A picture as text for `picture`: uint8 (H, W, 3) -> a data address, without loss unless a quality is given."""
+    held, lossless = io.BytesIO(), quality is None
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.save(held, "WEBP", lossless=lossless, quality=100 if lossless else quality, method=6)
+    return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()
 
 
 def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0):

@@ -1,12 +1,9 @@
 """Experiment: one image, the terms of its likelihood, and its place among others."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 
 from . import draw
 from .core import Choice, Experiment, ExploreError
@@ -46,7 +43,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
             )
     low, high, edges = _edges(inside, outside)
     heat = {model: _heat_range(cost.where) for model, cost in costs.items()}
-    photos = {name: _address(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)}
+    photos = {name: draw.address(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)}
     maps = {(n, m): _heat_map(c.where[i], *heat[m]) for m, c in costs.items() for i, n in enumerate(names)}
     mean = {model: {row: getattr(inside[model], row).mean() for row, _ in ROWS} for model in costs}
 
@@ -119,14 +116,7 @@ def _heat_range(where):
 def _heat_map(where, low, high):
     """Dark below low, bright above high; few colours, as a page has many of these."""
     levels = np.clip(np.round(COLOURS * (where - low) / (high - low)), 0, COLOURS) / COLOURS
-    return _address(np.uint8(255 * plt.get_cmap("magma")(levels)[..., :3]))
-
-
-def _address(pixels):
-    """A picture as text: uint8 (H, W, 3) -> a data address, without loss."""
-    held = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(held, "WEBP", lossless=True, quality=100, method=6)
-    return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()
+    return draw.address(np.uint8(255 * plt.get_cmap("magma")(levels)[..., :3]))
 
 
 def _signed(value):
