@@ -207,7 +207,7 @@ def test_dials_show_the_scores_of_their_setting():
     likelier = [np.mean(wanted[model] < np.median(outside[model])) for model in wanted]
     assert shown["likelier"] == pytest.approx(likelier, abs=1e-3) and 0 < min(likelier) < max(likelier)
     assert shown["means"] == pytest.approx([values.mean() for values in wanted.values()], abs=0.005)
-    assert (shown["bars_0"].max(), shown["outside_1"].max()) == (20, 20)
+    assert (shown["bars_0"].max(), shown["outside_1"].max()) == (9, 9)
     with pytest.raises(explore.ExploreError, match=r"no scores or no picture at \(0.5, 0, 0\)"):
         some = {"m": np.ones(3)}
         explore.dials({(1, 0, 0): some, (0.5, 1, 0): some}, {(1, 0, 0): pictures(1)[0]}, some, ("a", "b"), "")

@@ -1,7 +1,7 @@
 """Explorable figures: one pure function and its controls, live with a kernel and as HTML without one.
 
-`threshold`, `shell`, `terms`, `variances` and `dials` are finished experiments, each in a module of its own. `Experiment`
-with `Choice`, `Slider` and the marks of `draw` is what they are made of, and what the next one is made of.
+`threshold`, `shell`, `terms`, `variances` and `dials` are finished experiments, each in a module of its own.
+`Experiment` with `Choice`, `Slider` and the marks of `draw` is what they are made of, and what the next one is made of.
 """
 
 from .core import Choice, Experiment, ExploreError, Slider
@@ -11,4 +11,15 @@ from .terms import Costs, terms
 from .threshold import threshold
 from .variances import variances
 
-__all__ = ["Choice", "Costs", "Experiment", "ExploreError", "Slider", "dials", "shell", "terms", "threshold", "variances"]
+__all__ = [
+    "Choice",
+    "Costs",
+    "Experiment",
+    "ExploreError",
+    "Slider",
+    "dials",
+    "shell",
+    "terms",
+    "threshold",
+    "variances",
+]

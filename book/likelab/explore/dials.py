@@ -5,9 +5,9 @@ import numpy as np
 from . import draw
 from .core import Experiment, ExploreError, Slider
 
-BINS = 26
-HEIGHT = 20  # of the tallest bar; whole numbers keep the page small
-QUALITY = 90  # of the picture, of which a page has many
+BINS = 20
+HEIGHT = 9  # of the tallest bar; whole numbers keep the page small
+QUALITY = 60  # of the picture, of which a page has many
 SIDE = 150  # of the picture in the drawing
 
 
@@ -41,8 +41,8 @@ def dials(scores, pictures, outside, sets, picture, caption="", id="dials"):
             "means": [round(float(here[model].mean()), 2) for model in models],
             "outside_means": [round(float(outside[model].mean()), 2) for model in models],
             "likelier": likelier,
-            "least": min(likelier),
-            "most": max(likelier),
+            "range": " to ".join(dict.fromkeys(map(draw.percent, (min(likelier), max(likelier))))),
+            "under": "under every model" if min(likelier) == max(likelier) else "depending on the model",
         }
         for k, model in enumerate(models):
             out |= {f"bars_{k}": bars(here[model]), f"outside_{k}": bars(outside[model]), f"share_{k}": likelier[k]}
@@ -61,10 +61,10 @@ def dials(scores, pictures, outside, sets, picture, caption="", id="dials"):
             slider("noise", "Noise", noises, "grey levels"),
         ],
         [_picture(), _histograms(models, low, high)],
-        summary="{least:%} to {most:%} of {inside}, depending on the model, are likelier than the median of {outside}.",
+        summary="{range} of {inside}, {under}, are likelier than the median of {outside}.",
         table={
-            "caption": "{n_inside} {inside} at these settings, {n_outside} {outside} as they are: mean bits/dim, and the "
-            "share of the first that is likelier than the median of the second",
+            "caption": "{n_inside} {inside} at these settings, {n_outside} {outside} as they are: mean bits/dim, and "
+            "the share of the first that is likelier than the median of the second",
             "columns": [
                 ["Model", "models", None],
                 ["{inside}", "means", 2],
@@ -113,19 +113,19 @@ def _histograms(models, low, high):
         marks = [
             draw.bars(f"outside_{k}", "outside"),
             draw.bars(f"bars_{k}", "inside"),
-            draw.label(f"{model}: {{share_{k}:%}}", high, HEIGHT, "end", "name", (0, 2)),
+            draw.label(f"{model}: {{share_{k}:%}}", high, HEIGHT, "end", "name", (0, -4)),
         ]
         if k == 0:
             marks += [
-                draw.label("{inside}", low, HEIGHT, "start", "inside name", (0, -12)),
-                draw.label("{outside}", high, HEIGHT, "end", "outside name", (0, -12)),
+                draw.label("{inside}", low, HEIGHT, "start", "inside name", (0, -22)),
+                draw.label("{outside}", high, HEIGHT, "end", "outside name", (0, -22)),
             ]
         x = draw.axis(low, high, "bits per dimension" if last else "", ticks)
-        panels.append(draw.panel((8, 32 + 58 * k, 400, 48), x, draw.axis(0, HEIGHT), marks))
+        panels.append(draw.panel((8, 40 + 62 * k, 400, 44), x, draw.axis(0, HEIGHT), marks))
     return draw.plot(
         "Likelier than the median of {outside}",
-        "A row of histograms for each model: bits per dimension of {inside} at the present settings and of {outside} as "
-        "they are.",
-        (418, 32 + 58 * len(models) + 32),
+        "A row of histograms for each model: bits per dimension of {inside} at the present settings and of {outside} "
+        "as they are.",
+        (418, 62 * len(models) + 62),
         panels,
     )

@@ -43,7 +43,9 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
             )
     low, high, edges = _edges(inside, outside)
     heat = {model: _heat_range(cost.where) for model, cost in costs.items()}
-    photos = {name: draw.address(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)}
+    photos = {
+        name: draw.address(np.asarray(image).transpose(1, 2, 0)) for name, image in zip(names, images, strict=True)
+    }
     maps = {(n, m): _heat_map(c.where[i], *heat[m]) for m, c in costs.items() for i, n in enumerate(names)}
     mean = {model: {row: getattr(inside[model], row).mean() for row, _ in ROWS} for model in costs}
 
