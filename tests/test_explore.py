@@ -72,7 +72,8 @@ def terms(**options):
 
 def variances():
     """A gap that is a difference of squared contrasts, and a forecast twice as large."""
-    gap = lambda c_in, c_out, shift: 1000 * c_in**2 - 300 * c_out**2 - shift  # noqa: E731
+    weight = {"all channels": 300, "red": 100, "green": 80, "blue": 120}
+    gap = lambda c_in, c_out, shift, channel: 1000 * c_in**2 - weight[channel] * c_out**2 - shift  # noqa: E731
     steps = [0.25 * c for c in range(9)]
     return explore.variances(steps, (-30, 0, 30), gap, lambda *at: 2 * gap(*at), "set a", "set b")
 
@@ -188,9 +189,10 @@ def test_the_shell_counts_draws_also_where_floats_end():
 
 def test_the_width_of_the_prior_changes_the_size_of_a_gap_and_not_its_sign():
     figure = variances()
-    for c_out, sign in ((1.0, "likelier"), (2.0, "less likely")):
-        shown = {s: figure.function(c_in=1.0, c_out=c_out, shift=0, sigma=s) for s in ("0.7", "1", "1.4")}
-        assert {values["verdict"] for values in shown.values()} == {sign}
+    for c_out, sign in ((1.0, 1), (2.0, -1)):
+        at = {"c_in": 1.0, "c_out": c_out, "channel": "all channels", "shift": 0}
+        shown = {sigma: figure.function(**at, sigma=sigma) for sigma in ("0.7", "1", "1.4")}
+        assert {np.sign(values["measured"]) for values in shown.values()} == {sign}
         assert shown["1"]["measured"] == 1000 - 300 * c_out**2 and shown["1"]["predicted"] == 2000 - 600 * c_out**2
         assert shown["0.7"]["measured"] == round(shown["1"]["measured"] / 0.49)
 

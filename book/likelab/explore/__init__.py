@@ -9,9 +9,10 @@ from .dials import dials
 from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
-from .variances import variances
+from .variances import CHANNELS, variances
 
 __all__ = [
+    "CHANNELS",
     "Choice",
     "Costs",
     "Experiment",

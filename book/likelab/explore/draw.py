@@ -139,7 +139,7 @@ def shown(value, how):
     """A value as text: `how` is a number of decimals, "%" for a share, or None for what is text already."""
     if how is None:
         return str(value)
-    return percent(value) if how == "%" else fixed(value, int(how))
+    return percent(value) if how == "%" else fixed(value, int(how)).replace("-", "\u2212")
 
 
 def fill(template, state):

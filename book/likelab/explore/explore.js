@@ -19,7 +19,7 @@
   };
 
   const shown = (value, how) =>
-    how == null ? String(value) : how === "%" ? percent(value) : fixed(value, Number(how));
+    how == null ? String(value) : how === "%" ? percent(value) : fixed(value, Number(how)).replace("-", "\u2212");
 
   const fill = (template, state) =>
     escape(template.replace(/\{(\w+)(?::(\d|%))?\}/g, (_, name, how) => shown(state(name), how)));
