@@ -18,7 +18,7 @@ import tempfile
 import time
 import venv
 from pathlib import Path
-from subprocess import PIPE, STDOUT
+from subprocess import DEVNULL, PIPE, STDOUT
 
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
@@ -88,14 +88,20 @@ def environment():
     return python
 
 
+def fork(target):
+    """Copy the repository as it is here to `target`, and give the copy ADDRESS. Returns the copy."""
+    ignored = shutil.ignore_patterns(".git", ".venv*", "_build", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(chapters.ROOT, target, ignore=ignored)
+    subprocess.run([sys.executable, target / "tools" / "fork.py", ADDRESS], check=True, stdout=DEVNULL)
+    return target
+
+
 def publish(folder):
     """Publish the repository as it is here under ADDRESS, as RELEASE. Returns (book/ of the release, git's settings).
 
     On main, behind the release, likelab cannot be imported: a chapter that takes it from there fails.
     """
-    source, served = folder / "source", folder / "github" / "someone" / "book"
-    ignored = shutil.ignore_patterns(".git", ".venv*", "_build", "__pycache__", ".*_cache", ".hypothesis")
-    shutil.copytree(chapters.ROOT, source, ignore=ignored)
+    source, served = fork(folder / "source"), folder / "github" / "someone" / "book"
     person = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     nobody = os.environ | person | {"GIT_CONFIG_GLOBAL": ""}
 
@@ -109,7 +115,6 @@ def publish(folder):
         run("git", "commit", "--quiet", f"--message={message}")
 
     run("git", "init", "--quiet", "--initial-branch=main")
-    run(sys.executable, "tools/fork.py", ADDRESS)
     commit("as it is")
     run(sys.executable, "tools/release.py", RELEASE)
     run("git", "clone", "--quiet", "--bare", source, served)
