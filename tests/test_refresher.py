@@ -15,7 +15,7 @@ HEADS = re.findall(r"^\*\*([^*]+?)\.\*\* ", PAGE, re.MULTILINE)
 def test_every_paragraph_has_an_example_that_asserts():
     assert len(HEADS) == len(EXAMPLES) - 1 > 10  # the first example imports
     assert [head for head, code in zip(HEADS, EXAMPLES[1:], strict=True) if "assert " not in code] == []
-    assert [line for code in EXAMPLES for line in code.splitlines() if len(line) > 92] == []
+    assert [line for code in EXAMPLES for line in code.splitlines() if len(line) > 88] == []
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,19 @@
 - A description and a title for that preview; how to cite the page; a page for addresses that lead nowhere.
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
-- Images say how large they are, so that text does not jump when they arrive.
+- Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
+  takes half of the bytes of a PNG.
 """
 
 import hashlib
 import re
-import struct
 import subprocess
 from html import escape
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from docutils import nodes
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = "OWNER/REPO"
@@ -72,7 +73,7 @@ def complete(app, name, template, context, doctree):
             button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{app.tag_here}/")
     if "body" in context:
         images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
-        context["body"] = size_images(share_scripts(app, name, context["body"]), images)
+        context["body"] = lighten_images(share_scripts(app, name, context["body"]), images)
 
 
 def colab_buttons(buttons):
@@ -105,17 +106,31 @@ def share_scripts(app, name, body):
     return FIGURE.sub(shared, body)
 
 
-def size_images(body, images):
-    """The body with width and height on every PNG that has neither. images: {name on the site: file}."""
+def lighten_images(body, images):
+    """The body with WebP in place of PNG, and with its width and height. images: {name on the site: file}."""
 
-    def sized(match):
-        tag, source = match.group(), re.search(r'\bsrc="[^"]*_images/([^"/]+\.png)"', match.group())
-        if source is None or source.group(1) not in images or re.search(r"\b(width|height|style)=", tag):
+    def lightened(match):
+        tag, source = match.group(), re.search(r'\bsrc="[^"]*_images/([^"/]+)\.png"', match.group())
+        if source is None or (file := images.get(f"{source.group(1)}.png")) is None:
             return tag
-        width, height = struct.unpack(">II", images[source.group(1)].read_bytes()[16:24])
-        return f'{tag[:4]} width="{width}" height="{height}"{tag[4:]}'
+        tag = tag.replace(f"_images/{source.group(1)}.png", f"_images/{source.group(1)}.webp")
+        if re.search(r"\b(width|height|style)=", tag):
+            return tag
+        with Image.open(file) as image:
+            return f'{tag[:4]} width="{image.width}" height="{image.height}"{tag[4:]}'
 
-    return re.sub(r"<img\b[^>]*>", sized, body)
+    return re.sub(r"<img\b[^>]*>", lightened, body)
+
+
+def to_webp(folder):
+    """Give every PNG of a folder a WebP of the same name, pixel for pixel, and remove the PNG."""
+    for file in sorted(folder.glob("*.png")):
+        target = file.with_suffix(".webp")
+        if not target.exists() or target.stat().st_mtime < file.stat().st_mtime:
+            with Image.open(file) as image:
+                opaque = "A" not in image.getbands() or image.getchannel("A").getextrema()[0] == 255
+                image.convert("RGB" if opaque else "RGBA").save(target, lossless=True)
+        file.unlink()
 
 
 def description(doctree):
@@ -161,6 +176,7 @@ def finish(app, exception):
     if exception or app.builder.format != "html":
         return
     base, out = app.config.html_baseurl, Path(app.outdir)
+    to_webp(out / "_images")
     if not base:
         return
     pages = sorted(app.env.found_docs, key=lambda name: (name != app.config.root_doc, name))

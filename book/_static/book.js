@@ -10,11 +10,12 @@ window.addEventListener("load", () => {
   window.addEventListener("resize", reachWideFormulas);
 });
 
-// On paper nothing unfolds, and the ground is white. What was folded or dark is so again afterwards.
+// On paper nothing unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
+// the explorable figures stay folded: they fill pages.
 let before = null;
 window.addEventListener("beforeprint", () => {
   const root = document.documentElement;
-  const folded = [...document.querySelectorAll("main details:not([open])")];
+  const folded = [...document.querySelectorAll("main details:not([open], .explore details)")];
   before = { theme: root.dataset.theme, folded };
   root.dataset.theme = "light";
   for (const details of folded) details.open = true;
