@@ -178,6 +178,9 @@ def test_a_page_can_be_previewed_cited_and_mended(built, source):
     slug = colab.ADDRESS.removeprefix("https://github.com/")
     button = f"https://colab.research.google.com/github/{slug}/blob/{place}"
     assert (button in text) == (file.suffix == ".ipynb")
+    assert 'class="left-prev"' in text or 'class="right-next"' in text
+    if file.suffix == ".ipynb":
+        assert "You will" in text and "<strong>Time</strong>" in text and "<strong>Needs</strong>" in text
 
 
 def test_a_page_carries_the_script_of_its_figures_once(built):
