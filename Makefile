@@ -1,7 +1,7 @@
 # What a reader and a maintainer run; `make` alone lists it. Each target first sees to .venv (tools/setup_venv.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all execute export lint lab bank bench clean
+.PHONY: help book test test-all execute export lint lab bank bench links release fork clean
 
 python := .venv/bin/python
 lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
@@ -27,11 +27,12 @@ test: ## check everything, running each chapter once (real images where they are
 	$(python) -m pytest
 	$(python) tools/run_chapters.py
 
-test-all: ## the same with every chapter on real images and on stand-ins
+test-all: ## the same with every chapter on real images, on stand-ins, and as in Colab
 	$(call setup,requirements.txt)
 	$(lint)
 	$(python) -m pytest
 	$(python) tools/run_chapters.py --all
+	$(python) tools/colab.py
 
 execute: ## run the chapters on the real images and store their outputs (CHAPTERS=book/05_glow.ipynb for one)
 	$(call setup,requirements.txt)
@@ -45,9 +46,8 @@ lint: ## check style and format
 	$(call setup,requirements.txt)
 	$(lint)
 
-lab: ## open the chapters in JupyterLab
-	$(call setup,requirements.txt)
-	@$(python) -c "import jupyterlab" 2>/dev/null || { echo "JupyterLab is not installed: run $(python) -m pip install jupyterlab" >&2; exit 1; }
+lab: ## open the chapters in JupyterLab, which is installed first
+	$(call setup,requirements-lab.txt)
 	cd book && ../$(python) -m jupyter lab
 
 bank: ## train the reference runs that are missing or out of date (BANK=glow-1 for one)
@@ -57,6 +57,18 @@ bank: ## train the reference runs that are missing or out of date (BANK=glow-1 f
 bench: ## measure how fast the models train and score
 	$(call setup,requirements.txt)
 	$(python) tools/bench.py
+
+links: ## ask every address that the site links to whether it is there; needs a network
+	$(call setup,requirements-site.txt)
+	$(python) tools/links.py
+
+release: ## write a release's number into likelab and all chapters, commit and tag (VERSION=0.2.0); pushes nothing
+	$(call setup,requirements-site.txt)
+	@$(python) tools/release.py "$(VERSION)"
+
+fork: ## make your repository's address the book's (ADDRESS=https://github.com/you/your-book)
+	$(call setup,requirements-site.txt)
+	@$(python) tools/fork.py "$(ADDRESS)"
 
 clean: ## remove what was built; .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,8 +1,11 @@
 """The site, built as a reader gets it and looked at in a browser that can reach no other host.
 
-Screenshots of every page, light, dark and phone-sized, are left in _build/screenshots for people to look at.
+It is built from a copy that has an address, and served the way GitHub Pages does: under the repository's name, with
+404.html in answer to an address that leads nowhere. Screenshots of every page, light, dark and phone-sized, are left in
+_build/screenshots for people to look at.
 """
 
+import gzip
 import os
 import re
 import subprocess
@@ -12,25 +15,32 @@ from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urldefrag, urlsplit
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+import colab
+import furniture
 from conftest import ROOT
 
 SCREENSHOTS = ROOT / "_build/screenshots"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 SOURCES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
-PAGES = [*(f"{source}.html" for source in SOURCES), "search.html", "genindex.html"]
+PAGES = [*(f"{source}.html" for source in SOURCES), "search.html", "genindex.html", "404.html"]
+BASE = furniture.site_address(colab.ADDRESS)
 VIEWS = {"light": (1280, "light"), "dark": (1280, "dark"), "phone": (390, "light")}
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """(folder of the pages, seconds that the strict build took, of them seconds of processor time)."""
-    target, start = tmp_path_factory.mktemp("site"), os.times()
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", target]
+    target = colab.fork(tmp_path_factory.mktemp("site") / "fork")
+    command, start = [Path(sys.executable).with_name("jupyter-book"), "build", target], os.times()
     run = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], capture_output=True, text=True)
     assert run.returncode == 0, f"the strict build failed:\n{run.stderr}"
     end = os.times()
@@ -39,23 +49,35 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(built):
-    class Quiet(SimpleHTTPRequestHandler):
+def address(built, tmp_path_factory):
+    top = tmp_path_factory.mktemp("pages")
+    (top / urlsplit(BASE).path.strip("/")).symlink_to(built[0])
+
+    class Pages(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=built[0])) as server:
+        def send_error(self, code, *_):
+            self.send_response(code)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write((built[0] / "404.html").read_bytes())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=top)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}{urlsplit(BASE).path}"
         server.shutdown()
 
 
 @pytest.fixture
 def visit(browser, address):
-    """visit(page name, width, colour scheme) -> (page, list of what went wrong while it loaded)."""
+    """visit(page name, width, colour scheme, seen) -> (page, list of what went wrong while it loaded).
+
+    seen: called with each response.
+    """
     contexts = []
 
-    def visit(name, width=1280, scheme="light", **options):
+    def visit(name, width=1280, scheme="light", seen=None, **options):
         size = {"width": width, "height": 900}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
         page, faults = contexts[-1].new_page(), []
@@ -71,6 +93,8 @@ def visit(browser, address):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
         page.on("response", lambda r: r.status >= 400 and faults.append(f"{r.status}: {r.url}"))
+        if seen:
+            page.on("response", lambda response: seen(response))
         page.goto(address + name, wait_until="load")
         if options.get("java_script_enabled", True):
             page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready; }")
@@ -113,15 +137,118 @@ def test_internal_links_lead_somewhere(built):
     checked, broken = 0, []
     for path, page in pages.items():
         for link in page.targets:
-            target, anchor = urldefrag(link)
-            if urlsplit(link).scheme or link.startswith("//"):
+            target, anchor = urldefrag(link.removeprefix(BASE))  # an address of the site's own may be whole
+            if urlsplit(target).scheme or link.startswith("//"):
                 continue
             checked += 1
-            file = (path.parent / unquote(urlsplit(target).path)).resolve() if target else path
+            start = built[0] if link.startswith(BASE) else path.parent
+            if path.name == "404.html" and target.startswith("/"):
+                start, target = built[0], target.removeprefix(urlsplit(BASE).path)
+            file = (start / unquote(urlsplit(target).path)).resolve() if target else path
             if not file.is_file() or (anchor and file in pages and unquote(anchor) not in pages[file].anchors):
                 broken.append(f"{path.name}: {link}")
     assert checked > 100
     assert broken == []
+
+
+def test_the_site_map_names_the_pages_of_the_contents(built):
+    named = [loc.text for loc in ElementTree.parse(built[0] / "sitemap.xml").iter() if loc.tag.endswith("loc")]
+    assert sorted(named) == sorted(f"{BASE}{source}.html" for source in SOURCES)
+
+
+def head(path):
+    """{name: content} of the meta tags of a page."""
+    tags = re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)"', path.read_text("utf-8"))
+    return dict(tags)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_page_can_be_previewed_cited_and_mended(built, source):
+    path = built[0] / f"{source}.html"
+    tags, text = head(path), path.read_text("utf-8")
+    assert tags["og:title"] and len(tags["description"]) > 40
+    assert tags["og:url"] == f"{BASE}{source}.html"
+    assert (built[0] / tags["og:image"].removeprefix(BASE)).is_file()
+    assert f'rel="canonical" href="{BASE}{source}.html"' in text
+    assert 'rel="icon"' in text
+    assert "Cite this page" in text and "@misc{" in text
+    file = next(file for file in ROOT.glob(f"{source}.*") if file.suffix in {".md", ".ipynb"})
+    place = f"main/{file.relative_to(ROOT).as_posix()}"
+    assert f"{colab.ADDRESS}/edit/{place}" in text
+    slug = colab.ADDRESS.removeprefix("https://github.com/")
+    button = f"https://colab.research.google.com/github/{slug}/blob/{place}"
+    assert (button in text) == (file.suffix == ".ipynb")
+    assert 'class="left-prev"' in text or 'class="right-next"' in text
+    if file.suffix == ".ipynb":
+        assert "You will" in text and "<strong>Time</strong>" in text and "<strong>Needs</strong>" in text
+
+
+def test_a_page_carries_the_script_of_its_figures_once(built):
+    figures = 0
+    for source in SOURCES:
+        text = (built[0] / f"{source}.html").read_text("utf-8")
+        here = text.count('<figure class="explore"')
+        scripts = re.findall(r'<script defer src="[./]*(_static/explore-\w+\.js)">', text)
+        assert len(scripts) == len(set(scripts)) and bool(scripts) == bool(here)
+        assert "explore-controls{" not in text.replace(" ", "") and 'querySelectorAll("figure.explore' not in text
+        assert all((built[0] / script).is_file() for script in scripts)
+        figures += here
+    assert figures >= 3
+
+
+def test_every_reference_links_to_its_paper(built):
+    text = (built[0] / "book/references.html").read_text("utf-8")
+    entries = re.findall(r'<div class="citation"(.*?)</div>', text, re.DOTALL)
+    assert len(entries) > 20
+    assert [entry[:60] for entry in entries if 'class="reference external" href="http' not in entry] == []
+
+
+def test_images_say_how_large_they_are(built):
+    text = (built[0] / "book/02_bits_per_dimension.html").read_text("utf-8")
+    images = re.findall(r'<img\b[^>]*src="\.\./_images/[^>]*>', text)
+    assert images and [tag for tag in images if not re.search(r'width="\d+" height="\d+"', tag)] == []
+    assert not list(built[0].glob("_images/*.png"))
+
+
+def test_an_image_loses_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (9, 7, 4), dtype=np.uint8)
+    for name, pixels in (("opaque", noise[..., :3]), ("clear", noise)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    furniture.to_webp(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clear.webp", "opaque.webp"]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "opaque.webp")), noise[..., :3])
+    clear = np.asarray(Image.open(tmp_path / "clear.webp"))
+    assert np.array_equal(clear[noise[..., 3] > 0], noise[noise[..., 3] > 0])
+
+
+@pytest.mark.parametrize(
+    ("repository", "address"),
+    [
+        ("https://github.com/You/book", "https://you.github.io/book/"),
+        ("https://github.com/you/you.github.io", "https://you.github.io/"),
+        ("https://github.com/OWNER/REPO", ""),
+        ("https://example.org/you/book", ""),
+    ],
+)
+def test_the_sites_address_follows_from_the_repositorys(repository, address):
+    assert furniture.site_address(repository) == address
+
+
+def test_without_an_address_no_page_names_one():
+    tags = furniture.preview("A title", "A book", "What it says.", "", "a.html")
+    assert "og:title" in tags and "og:image" not in tags and "og:url" not in tags
+    config = SimpleNamespace(html_title="A book", copyright="2026", author="", html_baseurl="")
+    cited = furniture.citation("book/05_a", "A", config, "1.0.0")
+    assert "url" not in cited["bibtex"] and "Release 1.0.0" in cited["words"]
+
+
+def test_colab_opens_the_release_that_has_a_tag():
+    button = {"url": "https://colab.research.google.com/github/a/b/blob/main/book/05_glow.ipynb"}
+    other = {"url": "https://github.com/a/b/edit/main/book/05_glow.ipynb"}
+    config = SimpleNamespace(html_theme_options={"repository_branch": "main"})
+    app = SimpleNamespace(tag_here="v1.0.0", config=config)
+    furniture.complete(app, "book/05_glow", "", {"header_buttons": [{"buttons": [button]}, other]}, None)
+    assert button["url"].endswith("/a/b/blob/v1.0.0/book/05_glow.ipynb") and "/edit/main/" in other["url"]
 
 
 LOOK = r"""() => {
@@ -138,11 +265,42 @@ LOOK = r"""() => {
 }"""
 
 
+# What a page weighs beside the theme and MathJax, when it can be seen, and how much of it moves.
+KILOBYTES = 350
+OURS = re.compile(r"(book|_images)/|_static/(explore|book\.|favicon)")
+PAINT = """() => new Promise((resolve) => {
+  let shift = 0, worst = "";
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      shift += entry.value;
+      worst += entry.sources.map((s) => ` ${s.node?.nodeName}.${s.node?.className}`).join("");
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => {
+    const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity;
+    resolve({ paint, shift, worst });
+  }, 300);
+})"""
+
+
+def measured(page, responses):
+    """(kilobytes of the page's own, of everything, {"paint": ms, "shift": score, "worst": what moved})."""
+    weights = {}
+    for response in responses:
+        body, kind = response.body(), response.headers.get("content-type", "")
+        packed = body if kind.startswith(("image/webp", "font")) else gzip.compress(body, 6)
+        weights[urlsplit(response.url).path.removeprefix(urlsplit(BASE).path)] = len(packed) / 1000
+    ours = sum(size for path, size in weights.items() if OURS.match(path))
+    return ours, sum(weights.values()), page.evaluate(PAINT)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("name", PAGES)
-def test_page(visit, name, view):
-    page, faults = visit(name, *VIEWS[view])
+def test_page(visit, name, view, capsys):
+    responses = []
+    page, faults = visit(name, *VIEWS[view], seen=responses.append)
     look = page.evaluate(LOOK)
+    ours, everything, seen = measured(page, responses)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"\W+", "-", name.removesuffix(".html").removeprefix("book/"))
     page.screenshot(path=SCREENSHOTS / f"{stem}-{view}.png", full_page=True, animations="disabled")
@@ -151,6 +309,29 @@ def test_page(visit, name, view):
     assert look["typeset"] == look["formulas"]
     assert look["unnamed"] == 0, "an image without alt text"
     assert look["too_wide"] <= 0, "the page scrolls sideways"
+    with capsys.disabled():
+        print(
+            f"\n{stem} {view}: {ours:.0f} of {everything:.0f} kB, first paint {seen['paint']:.0f} ms, "
+            f"layout shift {seen['shift']:.3f} ",
+            end="",
+        )
+    assert ours < KILOBYTES
+    assert seen["paint"] < 4000  # ms; a second where nothing else runs
+    assert seen["shift"] < 0.25  # formulas that are typeset
+    assert not re.search("IMG|FIGURE|svg", seen["worst"]), "a figure moves"
+
+
+def test_an_address_that_leads_nowhere(visit, address):
+    page, faults = visit("no/such/page.html")
+    assert [fault for fault in faults if "no/such/page.html" not in fault and "404 (Not Found)" not in fault] == []
+    assert page.locator("article h1").inner_text() == "No such page"
+    page.get_by_role("link", name="To the first page").click()
+    page.wait_for_load_state()
+    assert page.url == f"{address}{TOC['root']}.html"
+    page.goto(f"{address}no/such/page.html")
+    page.locator("article").get_by_role("link", name="Search the book").click()
+    page.wait_for_load_state()
+    assert page.url == f"{address}search.html"
 
 
 @pytest.fixture
@@ -194,3 +375,24 @@ def test_the_threshold_is_a_figure_without_script(visit):
     figure = page.locator('figure.explore[data-explore-id="threshold"]')
     assert figure.locator("svg").first.is_visible()
     assert figure.locator("output").inner_text().strip()
+
+
+def test_paper_has_what_was_folded_and_no_dark(visit):
+    page, _ = visit("book/07_svhn_anomaly.html", scheme="dark")
+    look = """() => ({
+      theme: document.documentElement.dataset.theme,
+      folded: document.querySelectorAll("main details:not([open], .explore details)").length,
+    })"""
+    before = page.evaluate(look)
+    assert before["theme"] == "dark" and before["folded"] > 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate(look) == {"theme": "light", "folded": 0}
+    assert page.locator("article h1").is_visible()
+    assert not page.locator("#pst-primary-sidebar").is_visible()
+    wide = "() => [...document.querySelectorAll('pre')].filter((pre) => pre.scrollWidth > pre.clientWidth + 1).length"
+    page.set_viewport_size({"width": 670, "height": 950})  # A4 without its margins
+    assert page.evaluate(wide) == 0, "code is cut off at the margin"
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(look) == before

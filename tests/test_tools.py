@@ -278,13 +278,13 @@ def test_setup_in_a_wrong_folder_says_one_line(tmp_path):
     assert "\n" not in output.evalue
 
 
-def test_the_setup_cell_is_written_into_chapters(book, monkeypatch):
+def test_the_setup_cell_is_written_into_chapters(book):
     nb = scratch.executed()
     nb.cells[1].source = "old"
     path = scratch.save(nb, book / "05_small.ipynb")
-    monkeypatch.setattr(chapters, "paths", lambda: [path])
-    setup_cell.main()
-    assert rules.setup_first(chapters.read(path), setup_cell.source()) == []
+    assert setup_cell.write(book.parent) == [path]
+    assert rules.setup_first(chapters.read(path), setup_cell.source(book.parent)) == []
+    assert setup_cell.write(book.parent) == []  # and what is right is left alone
 
 
 # --- execute ---

@@ -1,8 +1,9 @@
 """The first code cell of every chapter, identical everywhere.
 
-    python tools/setup_cell.py   write it into all chapters, after the address or the version changed
+    python tools/setup_cell.py   write it into all chapters, after its text here changed
 
-The address comes from `repository: url` in _config.yml, the version from likelab. The cell is tagged `setup`.
+`make fork` and `make release` call it after they changed the address or the version. The address comes from
+`repository: url` in _config.yml, the version from likelab. The cell is tagged `setup`.
 """
 
 import re
@@ -32,28 +33,49 @@ if not os.path.isdir("likelab"):
         raise Stop("likelab is not beside this notebook: open it from the folder book/ of a clone.")
     if "OWNER/REPO" in REPOSITORY:
         raise Stop("This copy does not know its address: set REPOSITORY above to the repository you opened.")
+    there = os.path.exists("likelihood-book")  # of another chapter, or from before a restart
     for release in (f"v{VERSION}", "main"):
         clone = ["git", "clone", "--depth=1", f"--branch={release}", REPOSITORY, "likelihood-book"]
-        if subprocess.run(clone, capture_output=True).returncode == 0:
+        if there or subprocess.run(clone, capture_output=True).returncode == 0:
             break
     else:
         raise Stop(f"{REPOSITORY} could not be cloned: is the address right, and is there a network?")
+    if not os.path.isdir("likelihood-book/book/likelab"):
+        raise Stop("likelihood-book is in the way and holds no likelab: delete it and run this cell again.")
     os.chdir("likelihood-book/book")
     sys.path.insert(0, os.getcwd())
 
 import likelab
 
 if likelab.__version__ != VERSION:
-    raise Stop(f"This chapter is of release {VERSION}, likelab of {likelab.__version__}: take both from one.")
+    remedy = "take both from one, in Colab by deleting the folder likelihood-book and restarting the session."
+    raise Stop(f"This chapter is of release {VERSION}, likelab of {likelab.__version__}: {remedy}")
 """
+
+
+def write(root=chapters.ROOT):
+    """Write the cell into all chapters that have another. Returns their paths."""
+    text, written = source(root), []
+    for path in chapters.paths(root / "book"):
+        nb = chapters.read(path)
+        before = nbformat.writes(nb)
+        fill(nb, text)
+        if nbformat.writes(nb) != before:
+            nbformat.write(nb, path)
+            written.append(path)
+    return written
+
+
+def version(root=chapters.ROOT):
+    """The release that likelab says it is."""
+    package = (root / "book" / "likelab" / "__init__.py").read_text("utf-8")
+    return re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE).group(1)
 
 
 def source(root=chapters.ROOT):
     """Text of the cell for the repository's address and version."""
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
-    package = (root / "book" / "likelab" / "__init__.py").read_text("utf-8")
-    version = re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE).group(1)
-    text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version)
+    text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version(root))
     return text.rstrip()
 
 
@@ -66,11 +88,7 @@ def fill(nb, text):
 
 
 def main():
-    text = source()
-    for path in chapters.paths():
-        nb = chapters.read(path)
-        fill(nb, text)
-        nbformat.write(nb, path)
+    for path in write():
         print(f"{path.name}: setup cell written")
 
 

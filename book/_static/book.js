@@ -9,3 +9,20 @@ window.addEventListener("load", () => {
   window.MathJax?.startup?.promise.then(reachWideFormulas);
   window.addEventListener("resize", reachWideFormulas);
 });
+
+// On paper nothing unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
+// the explorable figures stay folded: they fill pages.
+let before = null;
+window.addEventListener("beforeprint", () => {
+  const root = document.documentElement;
+  const folded = [...document.querySelectorAll("main details:not([open], .explore details)")];
+  before = { theme: root.dataset.theme, folded };
+  root.dataset.theme = "light";
+  for (const details of folded) details.open = true;
+});
+window.addEventListener("afterprint", () => {
+  if (!before) return;
+  document.documentElement.dataset.theme = before.theme;
+  for (const details of before.folded) details.open = false;
+  before = null;
+});
