@@ -12,10 +12,10 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+import setup_venv
 from conftest import ROOT
 
 COLAB = ("ipywidgets==7.7.1", "ipython_genutils==0.2.0")
-NO_NETWORK = "Failed to establish|NewConnection|name resolution|timed out|unreachable|refused|ProxyError"
 WALK = """
 import ipywidgets, test_explore, twins
 from likelab import explore
@@ -34,7 +34,7 @@ def colab():
         begun = folder.with_suffix(".begun")  # what an interrupted installation leaves is not taken for a whole one
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries=1", "--upgrade"]
         run = subprocess.run([*pip, "-q", "--no-deps", "--target", begun, *COLAB], capture_output=True, text=True)
-        if re.search(NO_NETWORK, run.stderr):
+        if re.search(setup_venv.NO_NETWORK, run.stderr):
             pytest.skip(f"{COLAB[0]} is not at hand, and pip has no network to bring it")
         assert run.returncode == 0, run.stderr
         begun.rename(folder)

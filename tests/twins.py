@@ -34,7 +34,7 @@ class Twin(Experiment):
         """
         at, texts, all = self.figure.evaluate(
             """(figure) => [
-                Object.fromEntries([...figure.querySelectorAll(".explore-controls [name]")].map((e) => [e.name, e.value])),
+                Object.fromEntries(Array.from(figure.querySelectorAll("[name]"), (field) => [field.name, field.value])),
                 [...figure.querySelectorAll("output, .explore-title, .explore-table")].map((e) => e.innerHTML),
                 figure.innerHTML,
             ]"""
