@@ -2,13 +2,22 @@
 
 import os
 import shutil
+import subprocess
 import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "book"), str(ROOT / "tools")]
+
+import colab  # noqa: E402 (found by the line above)
+import furniture  # noqa: E402
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 BROWSERS += ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
@@ -29,3 +38,72 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """(folder of the pages, seconds that the strict build took, of them seconds of processor time)."""
+    target = colab.fork(tmp_path_factory.mktemp("site") / "fork")
+    command, start = [Path(sys.executable).with_name("jupyter-book"), "build", target], os.times()
+    run = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], capture_output=True, text=True)
+    assert run.returncode == 0, f"the strict build failed:\n{run.stderr}"
+    end = os.times()
+    processor = end.children_user + end.children_system - start.children_user - start.children_system
+    return target / "_build/html", end.elapsed - start.elapsed, processor
+
+
+@pytest.fixture(scope="session")
+def address(built, tmp_path_factory):
+    top, path = tmp_path_factory.mktemp("pages"), urlsplit(furniture.site_address(colab.ADDRESS)).path
+    (top / path.strip("/")).symlink_to(built[0])
+
+    class Pages(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def send_error(self, code, *_):
+            self.send_response(code)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write((built[0] / "404.html").read_bytes())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=top)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{path}"
+        server.shutdown()
+
+
+@contextmanager
+def visiting(browser, address, name, width=1280, scheme="light", seen=None, **options):
+    """Open a page that can reach no other host: (page, list that grows by what goes wrong on it).
+
+    seen: called with each response.
+    """
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+    page, faults = context.new_page(), []
+
+    def route(route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            return route.continue_()
+        faults.append(f"asked another host: {route.request.url}")
+        route.abort()
+
+    context.route("**/*", route)
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("response", lambda r: r.status >= 400 and faults.append(f"{r.status}: {r.url}"))
+    if seen:
+        page.on("response", lambda response: seen(response))
+    page.goto(address + name, wait_until="load")
+    if options.get("java_script_enabled", True):
+        page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready; }")
+    yield page, faults
+    context.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """visit(page name, width, colour scheme, …) as `visiting`, to the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *place, **options: stack.enter_context(visiting(browser, address, *place, **options))
