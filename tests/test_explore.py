@@ -12,16 +12,19 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-from scipy import stats
+from scipy import integrate, stats
 
 from likelab import explore
 from likelab.explore import core, draw
-from likelab.explore.core import MAX_BYTES, Table
+from likelab.explore.core import MAX_BYTES, Computed, Table
+from likelab.explore.ruler import SCALES, read
 from likelab.explore.shell import log_share_within
 from likelab.explore.threshold import BINS, share_above
+from likelab.models.vae import discretised_logistic
 
 NAMES = {"inside": "CIFAR-10 test", "outside": "SVHN test"}
 
@@ -41,8 +44,14 @@ def experiment():
 
 
 def grid(experiment):
+    """All settings; of an experiment that computes, all ends and some others, as it has far too many."""
     names = [control.name for control in experiment.controls]
-    every = itertools.product(*(control.settings for control in experiment.controls))
+    settings = [control.settings for control in experiment.controls]
+    every = itertools.product(*settings)
+    if experiment.script:
+        rng = np.random.default_rng(0)
+        ends = itertools.product(*((s[0], s[-1]) for s in settings))
+        every = [*ends, *([s[rng.integers(len(s))] for s in settings] for _ in range(400))]
     return [dict(zip(names, settings, strict=True)) for settings in every]
 
 
@@ -89,12 +98,12 @@ def dials():
     return explore.dials(scores, images, outside, tuple(NAMES.values()), "a leaf")
 
 
-@pytest.fixture(scope="module", params=["pairs", "shell", "terms", "variances", "dials"])
+@pytest.fixture(scope="module", params=["pairs", "shell", "terms", "variances", "dials", "ruler"])
 def other(request):
     """The experiments beside the threshold of one pair."""
     if request.param == "shell":
         return explore.shell({"some images": 0.4})
-    return {"pairs": pairs, "terms": terms, "variances": variances, "dials": dials}[request.param]()
+    return {"pairs": pairs, "terms": terms, "variances": variances, "dials": dials, "ruler": explore.ruler}[request.param]()
 
 
 # The numbers ----------------------------------------------------------------------------------------------
@@ -130,6 +139,9 @@ def check_stored(experiment):
     """The page has the function's values over the whole grid. Returns them."""
     spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', experiment.html())[1])
     outputs, controls = spec["outputs"], experiment.controls
+    assert bool(outputs) != bool(experiment.script)
+    if experiment.script:
+        return outputs
     for settings in grid(experiment):
         index = [control.settings.index(settings[control.name]) for control in controls]
         for name, value in experiment.function(**settings).items():
@@ -227,6 +239,31 @@ def test_terms_are_where_the_image_is():
         explore.terms(["a", "b", "c"], pictures(2), {"m": own}, {"m": inside}, {"m": inside}, ("A", "B"))
 
 
+def test_the_ruler_reads_what_chapters_two_and_three_compute():
+    """Bits are those of the model's discretised logistic; the flow's are the mean over the noise, by quadrature."""
+    for settings in grid(explore.ruler())[::5]:
+        value, location, s = settings["value"], settings["location"], float(settings["scale"])
+        shown = read(**settings)
+        grey, mean = (torch.tensor([2 * x / 255 - 1], dtype=torch.float64) for x in (value, location))
+        log_scale = torch.tensor([2 * s / 255], dtype=torch.float64).log()
+        exact = -discretised_logistic(grey, mean, log_scale).item() / math.log(2)
+        assert shown["bits"] == pytest.approx(exact, rel=1e-9, abs=1e-9)
+        log_p = stats.logistic(location + 0.5, s).logpdf
+        mean_log = integrate.quad(log_p, value, value + 1, points=[value + 0.5])[0]
+        assert shown["reported"] == pytest.approx(-mean_log / math.log(2), abs=2e-4)
+        assert shown["loss"] > -2e-4 and sum(shown["chance"]) == pytest.approx(1)
+
+
+def test_the_ruler_shows_what_its_question_asks():
+    bits = {s: read(148, 128, s)["bits"] for s in SCALES}
+    assert min(bits, key=bits.get) == "16" and bits["8"] < 8 < bits["4"]
+    centred = {s: read(128, 128, s) for s in SCALES}
+    assert centred["64"]["bits"] == pytest.approx(8, abs=0.001)  # density 1 / 4s at the location
+    halvings = [centred[wide]["bits"] - centred[narrow]["bits"] for narrow, wide in itertools.pairwise(SCALES[4:])]
+    assert min(halvings) > 0.97 and max(halvings) < 1.001
+    assert centred["0.0625"]["bits"] < 0.001 and min(shown["reported"] for shown in centred.values()) > 0.4
+
+
 def test_images_that_a_kernel_shows_are_never_in_the_page():
     """Photographs may be shown to whoever has them, and must not be stored."""
     secret = [f"photograph {k}" for k in range(40)]
@@ -279,6 +316,7 @@ RNG = np.random.default_rng(0)
         (lambda: explore.Slider("t", "T", 1.0, 0.0, 0.1, 0.0).check(), r"control 't': a slider needs low < high"),
         (lambda: explore.Choice("m", "M", ("a", "a"), "a").check(), r"control 'm': two options are equal"),
         (lambda: explore.Choice("m", "M", ("a", "b"), "c").check(), r"control 'm': start 'c'"),
+        (lambda: Computed(lambda t: {"y": 1 / t if t else np.inf}, [SLIDER]), r"'y' is not finite at t = 0\.0"),
         (lambda: explore.threshold({}, **NAMES), r"control 'model' has no options"),
         (lambda: explore.threshold({"a": ([], [1])}, **NAMES), r"'a': there are no scores of CIFAR-10 test"),
         (lambda: explore.threshold({"a": ([1, 2], [1, np.inf])}, **NAMES), r"'a': 1 of 2 scores of SVHN test"),
@@ -530,6 +568,18 @@ def test_the_script_draws_the_other_experiments_as_python_does(open_page, other)
             field = page.locator(f'[name="{name}"]')
             field.select_option(value) if isinstance(value, str) else field.fill(str(value))
         check_shown(page, other, settings)
+
+
+def test_scripts_compute_the_function(open_page):
+    """An experiment that computes gives in the page what it gives in Python, from the same settings."""
+    for figure in (explore.ruler(),):
+        page, settings = open_page(figure), grid(figure)
+        found = page.evaluate("([id, all]) => all.map(exploreFunctions[id])", [figure.id, settings])
+        for here, there in zip(settings, found, strict=True):
+            expected = figure.table.at(here)
+            assert there.keys() == expected.keys()
+            for name, value in expected.items():
+                assert there[name] == (value if isinstance(value, str) else pytest.approx(value, 1e-9, 1e-9)), name
 
 
 def test_a_move_is_answered_within_a_frame(open_page, experiment):

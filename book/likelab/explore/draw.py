@@ -72,6 +72,11 @@ def trace(x, y, along, tone=""):
     return {"kind": "trace", "x": x, "y": y, "along": along, "tone": tone}
 
 
+def curve(x, y):
+    """A line through the points of two lists; what lies above or below the panel is left out."""
+    return {"kind": "curve", "x": x, "y": y}
+
+
 def point(x, y):
     """A dot, with thin lines down to both axes."""
     return {"kind": "point", "x": x, "y": y}
@@ -207,6 +212,14 @@ def _panel(panel, name, state, along):
         steps = [step for i, step in enumerate(steps) if i == 0 or step != steps[i - 1]]
         return f'<path class="trace {mark["tone"]}" d="M{"L".join(steps)}"></path>'
 
+    def curve(mark):
+        path, step = "", "M"
+        for x, y in zip(state(mark["x"]), state(mark["y"]), strict=True):
+            inside = top <= Y(y) <= base
+            path += f"{step}{_n(X(x))} {_n(Y(y))}" if inside else ""
+            step = "L" if inside else "M"
+        return f'<path class="trace" d="{path}"></path>'
+
     def point(mark):
         x, y = _n(X(mark["x"])), _n(Y(mark["y"]))
         return (
@@ -238,6 +251,7 @@ def _panel(panel, name, state, along):
         "grip": grip,
         "line": line,
         "trace": trace,
+        "curve": curve,
         "point": point,
         "picture": picture,
         "label": label,

@@ -66,6 +66,16 @@
         const steps = along(mark.x, mark.along).map((x, i) => `${n(X(x))} ${n(Y(ys[i]))}`);
         return `<path class="trace ${mark.tone}" d="M${steps.filter((step, i) => step !== steps[i - 1]).join("L")}"></path>`;
       },
+      curve(mark) {
+        const ys = state(mark.y);
+        let [path, step] = ["", "M"];
+        state(mark.x).forEach((x, i) => {
+          const inside = top <= Y(ys[i]) && Y(ys[i]) <= base;
+          if (inside) path += `${step}${n(X(x))} ${n(Y(ys[i]))}`;
+          step = inside ? "L" : "M";
+        });
+        return `<path class="trace" d="${path}"></path>`;
+      },
       point(mark) {
         const [x, y] = [n(X(mark.x)), n(Y(mark.y))];
         return (
@@ -133,6 +143,7 @@
   function start(figure) {
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
     const { controls, outputs, words } = spec;
+    const compute = globalThis.exploreFunctions?.[spec.id]; // else the values are in the outputs' tables
     const fields = controls.map(({ name }) => figure.querySelector(`.explore-controls [name="${name}"]`));
     const titles = figure.querySelectorAll(".explore-title");
     const drawings = figure.querySelectorAll(".explore-plot > svg");
@@ -148,6 +159,17 @@
         ? control.options[i]
         : Number((control.low + i * control.step).toFixed(control.digits));
 
+    // All outputs with each control at a position of its own.
+    const row = (index) =>
+      compute
+        ? compute(Object.fromEntries(controls.map((control, i) => [control.name, setting(control, index[i])])))
+        : Object.fromEntries(
+            Object.entries(outputs).map(([name, { axes, values }]) => [
+              name,
+              axes.reduce((inner, axis) => inner[index[axis]], values),
+            ]),
+          );
+
     // Replace only what changed: an open table keeps its place, a screen reader hears only news.
     const last = new Map();
     const put = (element, html) => {
@@ -157,17 +179,16 @@
 
     function show() {
       const at = controls.map((_, i) => position(i));
-      const output = (name, index) =>
-        outputs[name].axes.reduce((values, axis) => values[index[axis]], outputs[name].values);
+      const here = row(at);
       const state = (name) => {
         if (typeof name !== "string") return name;
-        if (name in outputs) return output(name, at);
+        if (name in here) return here[name];
         const i = controls.findIndex((control) => control.name === name);
         return i < 0 ? words[name] : setting(controls[i], at[i]);
       };
       const along = (name, control) => {
         const axis = controls.findIndex((c) => c.name === control);
-        return Array.from({ length: controls[axis].count }, (_, i) => output(name, at.with(axis, i)));
+        return Array.from({ length: controls[axis].count }, (_, i) => row(at.with(axis, i))[name]);
       };
       spec.plots.forEach((plot, i) => {
         put(titles[i], fill(plot.title, state));
