@@ -268,7 +268,7 @@ class Experiment:
                 f'<div class="explore-plot" style="--w:{plot["width"]}">'
                 f'<div class="explore-title">{title}</div>'
                 f'<svg viewBox="0 0 {plot["width"]} {plot["height"]}" role="img" aria-label="{alt}"'
-                f"{' data-drag' if plot['drag'] else ''}>{svg}</svg></div>"
+                f"{DRAG[len(plot['drag'] or ())]}>{svg}</svg></div>"
             )
         return f'<div class="explore-plots">{frames}</div>'
 
@@ -332,6 +332,8 @@ def _state(values):
 
     return state
 
+
+DRAG = ("", " data-drag", ' data-drag="xy"')  # by the number of sliders that a pointer on a plot moves
 
 # Without the last, JupyterLab would take a slider's arrow keys for its own.
 FIELD = 'autocomplete="off" disabled data-lm-suppress-shortcuts="true"'

@@ -91,6 +91,22 @@
           `width="${n(wide)}" height="${n(high)}" preserveAspectRatio="none"></image>`
         );
       },
+      cells({ values, columns, tones }) {
+        const all = state(values);
+        const [wide, high] = [width / columns, height / (all.length / columns)];
+        return tones
+          .map((tone, k) => {
+            const path = all
+              .map((value, i) => {
+                const [x, y] = [left + (i % columns) * wide + 1, top + Math.floor(i / columns) * high + 1];
+                return value === k ? `M${n(x)} ${n(y)}h${n(wide - 2)}v${n(high - 2)}h${n(2 - wide)}z` : "";
+              })
+              .join("");
+            const hatch = tone === "blind" ? ` style="fill:url(#${name}-hatch)"` : "";
+            return tone && path ? `<path class="cells ${tone}" d="${path}"${hatch}></path>` : "";
+          })
+          .join("");
+      },
       label(mark) {
         const [x, [dx, dy]] = [X(mark.x), mark.shift];
         if ((mark.anchor === "end" ? x - left : right - x) < mark.room) return "";
@@ -102,7 +118,7 @@
     };
 
     let out = panel.marks.map((mark) => draw[mark.kind](mark)).join("");
-    if (panel.x.ticks.length || !panel.marks.some((mark) => mark.kind === "picture"))
+    if (panel.x.ticks.length || !panel.marks.some(({ kind }) => kind === "picture" || kind === "cells"))
       out += `<path class="axis" d="M${n(left)} ${n(base)}H${n(right)}"></path>`;
     for (const [value, text] of panel.x.ticks) {
       const x = n(X(value));
@@ -204,14 +220,15 @@
       });
     }
 
-    // A pointer on the first panel moves the slider along its x-axis.
+    // A pointer on the first panel moves the slider along its x-axis, and the one along its y-axis if there is one.
     spec.plots.forEach((plot, i) => {
       if (!plot.drag) return;
-      const field = fields[controls.findIndex((control) => control.name === plot.drag)];
-      const [svg, { box, x }] = [drawings[i], plot.panels[0]];
+      const [across, up] = plot.drag.map((name) => fields[controls.findIndex((control) => control.name === name)]);
+      const [svg, { box, x, y }] = [drawings[i], plot.panels[0]];
       const drag = (event) => {
         const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-        field.value = x.low + ((at.x - box[0]) / box[2]) * (x.high - x.low);
+        across.value = x.low + ((at.x - box[0]) / box[2]) * (x.high - x.low);
+        if (up) up.value = y.high - ((at.y - box[1]) / box[3]) * (y.high - y.low);
         show();
       };
       svg.addEventListener("pointerdown", (event) => {
