@@ -106,7 +106,7 @@ def _offsets(side, row, column):
 def _image():
     place = draw.axis(-0.5, SIDE - 0.5, "", [(k, str(k)) for k in (0, 5, 10, 15)])
     return draw.plot(
-        "{n_seen:0} pixels are seen, {n_blind:0} lie in the blind spot",
+        "Seen: {n_seen:0}; in the blind spot: {n_blind:0}",
         "A grid of 16 by 16 pixels. Filled are the pixels that the chosen one may depend on, above it and to its left; "
         "hatched are those in the blind spot, a wedge above it and to its right; grey are those out of reach; the "
         "pixels after it are empty.",

@@ -143,7 +143,7 @@ def _interval():
     ]
     x = draw.axis("from", "end", "value plus noise, y = x + u", [("value", "{value:0}"), ("next", "{next:0}")])
     return draw.plot(
-        "As a density: {loss:2} bits lost to the bound",
+        "The bound loses {loss:2} bits",
         "A density curve over three grey levels, the pixel's in the middle; behind it the mean density over each level "
         "as a bar; over the pixel's level a second, lower bar shows the exponential of the mean of the log-density.",
         (300, 330),
