@@ -12,16 +12,22 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-from scipy import stats
+from scipy import integrate, stats
 
+import chapters
 from likelab import explore
 from likelab.explore import core, draw
-from likelab.explore.core import MAX_BYTES, Table
+from likelab.explore.core import MAX_BYTES, Computed, Table
+from likelab.explore.receptive import BLIND, CHANNELS, KERNELS, SEEN, STACKS, field_of, see
+from likelab.explore.ruler import SCALES, read
 from likelab.explore.shell import log_share_within
 from likelab.explore.threshold import BINS, share_above
+from likelab.models.pixelcnn import PixelCNN, shift_down, shift_right
+from likelab.models.vae import discretised_logistic
 
 NAMES = {"inside": "CIFAR-10 test", "outside": "SVHN test"}
 
@@ -41,8 +47,14 @@ def experiment():
 
 
 def grid(experiment):
+    """All settings; of an experiment that computes, all ends and some others, as it has far too many."""
     names = [control.name for control in experiment.controls]
-    every = itertools.product(*(control.settings for control in experiment.controls))
+    settings = [control.settings for control in experiment.controls]
+    every = itertools.product(*settings)
+    if experiment.script:
+        rng = np.random.default_rng(0)
+        ends = itertools.product(*((s[0], s[-1]) for s in settings))
+        every = [*ends, *([s[rng.integers(len(s))] for s in settings] for _ in range(400))]
     return [dict(zip(names, settings, strict=True)) for settings in every]
 
 
@@ -92,11 +104,13 @@ def dials():
 
 # The experiments beside the threshold of one pair.
 OTHERS = {
-    "dials": dials,
     "pairs": pairs,
     "shell": lambda: explore.shell({"some images": 0.4}),
     "terms": terms,
     "variances": variances,
+    "dials": dials,
+    "ruler": explore.ruler,
+    "receptive_field": explore.receptive_field,
 }
 
 
@@ -142,6 +156,9 @@ def check_stored(experiment):
     """The page has the function's values over the whole grid. Returns them."""
     spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', experiment.html())[1])
     outputs, controls = spec["outputs"], experiment.controls
+    assert bool(outputs) != bool(experiment.script)
+    if experiment.script:
+        return outputs
     for settings in grid(experiment):
         index = [control.settings.index(settings[control.name]) for control in controls]
         for name, value in experiment.function(**settings).items():
@@ -240,6 +257,122 @@ def test_terms_are_where_the_image_is():
         explore.terms(["a", "b", "c"], pictures(2), {"m": own}, {"m": inside}, {"m": inside}, ("A", "B"))
 
 
+def test_the_ruler_reads_what_chapters_two_and_three_compute():
+    """Bits are those of the model's discretised logistic; the flow's are the mean over the noise, by quadrature."""
+    for settings in grid(explore.ruler())[::5]:
+        value, location, s = settings["value"], settings["location"], float(settings["scale"])
+        shown = read(**settings)
+        grey, mean = (torch.tensor([2 * x / 255 - 1], dtype=torch.float64) for x in (value, location))
+        log_scale = torch.tensor([2 * s / 255], dtype=torch.float64).log()
+        exact = -discretised_logistic(grey, mean, log_scale).item() / math.log(2)
+        assert shown["bits"] == pytest.approx(exact, rel=1e-9, abs=1e-9)
+        log_p = stats.logistic(location + 0.5, s).logpdf
+        mean_log = integrate.quad(log_p, value, value + 1, points=[value + 0.5])[0]
+        assert shown["reported"] == pytest.approx(-mean_log / math.log(2), abs=2e-4)
+        assert shown["loss"] > -2e-4 and sum(shown["chance"]) == pytest.approx(1)
+
+
+def test_the_ruler_shows_what_its_question_asks():
+    bits = {s: read(148, 128, s)["bits"] for s in SCALES}
+    assert min(bits, key=bits.get) == "16" and bits["8"] < 8 < bits["4"]
+    centred = {s: read(128, 128, s) for s in SCALES}
+    assert centred["64"]["bits"] == pytest.approx(8, abs=0.001)  # density 1 / 4s at the location
+    halvings = [centred[wide]["bits"] - centred[narrow]["bits"] for narrow, wide in itertools.pairwise(SCALES[4:])]
+    assert min(halvings) > 0.97 and max(halvings) < 1.001
+    assert centred["0.0625"]["bits"] < 0.001 and min(shown["reported"] for shown in centred.values()) > 0.4
+
+
+def masked_conv():
+    """Chapter 04's masked convolution, which no module holds."""
+    cells = chapters.code_cells(chapters.read(chapters.BOOK / "04_pixelcnn.ipynb"))
+    namespace = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    exec(next(cell.source for cell in cells if "class MaskedConv" in cell.source), namespace)
+    return namespace["MaskedConv"]
+
+
+def moved_by(network, row, column):
+    """Which of 16 × 16 pixels have a gradient at one output of a random network, in float64."""
+    x = torch.randn(1, 1, 16, 16, dtype=torch.float64, requires_grad=True)
+    network(x)[0, :, row, column].sum().backward()
+    return (x.grad[0, 0] != 0).numpy()
+
+
+def one_stack(radius, layers):
+    convolve = masked_conv()
+    stack = [convolve(4 if k else 1, 4, 2 * radius + 1, "B" if k else "A") for k in range(layers)]
+    return torch.nn.Sequential(*(part for layer in stack for part in (layer, torch.nn.Tanh()))).double()
+
+
+def two_stacks(radius, layers):
+    """Chapter 04's stacks with a kernel of any width: this row and those above it, this pixel and those to its left."""
+    weights = lambda k, *shape: torch.randn(4, 4 if k else 1, *shape, dtype=torch.float64)  # noqa: E731
+    kernels = [(weights(k, radius + 1, 2 * radius + 1), weights(k, 1, radius + 1)) for k in range(layers)]
+
+    def network(x):
+        v, h = shift_down(x), shift_right(x)
+        for rows, left in kernels:
+            v = torch.tanh(torch.nn.functional.conv2d(torch.nn.functional.pad(v, (radius, radius, radius, 0)), rows))
+            h = torch.tanh(torch.nn.functional.conv2d(torch.nn.functional.pad(h, (radius, 0)), left) + v)
+        return h
+
+    return network
+
+
+PLACES = ((8, 7), (15, 15), (6, 0), (0, 9), (13, 3))
+
+
+@pytest.mark.parametrize("network", [one_stack, two_stacks])
+@pytest.mark.parametrize(("radius", "layers"), [(1, 1), (1, 4), (1, 8), (2, 1), (2, 3), (3, 2), (3, 5)])
+def test_the_receptive_field_is_where_gradients_are(network, radius, layers):
+    torch.manual_seed(radius + 10 * layers)
+    stack, name = network(radius, layers), STACKS[network is two_stacks]
+    for row, column in PLACES:
+        shown = see(row, column, "red", KERNELS[radius - 1], layers, name)
+        field, seen = shown["field"].reshape(16, 16), moved_by(stack, row, column)
+        assert np.array_equal(field == SEEN, seen), (row, column)
+        assert shown["n_seen"] == seen.sum() and shown["n_seen"] + shown["n_blind"] + shown["n_far"] == shown["n_past"]
+        assert list(shown["row_seen"]) == list(seen.sum(1))
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3])
+def test_the_blind_spot_is_what_no_depth_reaches(radius):
+    torch.manual_seed(radius)
+    deep = one_stack(radius, 17)  # goes farther than the image is wide
+    for row, column in PLACES:
+        field = field_of(row, column, radius, 2, two_stacks=False)
+        past = np.arange(256).reshape(16, 16) < 16 * row + column
+        assert np.array_equal(field == BLIND, past & ~moved_by(deep, row, column)), (row, column)
+
+
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_the_receptive_field_is_that_of_the_pixelcnn_colours_included(blocks):
+    torch.manual_seed(blocks)
+    model = PixelCNN((3, 16, 16), channels=6, blocks=blocks, mixtures=2).double()
+    for weight in model.parameters():
+        weight.data.add_(0.3 * torch.randn_like(weight))
+    for (row, column), c in itertools.product(PLACES[:3], range(3)):
+        x = (torch.rand(1, 3, 16, 16, dtype=torch.float64) - 0.5).requires_grad_()
+        model.log_conditionals(x)[0, c, row, column].backward()
+        moved = (x.grad[0] != 0).numpy()
+        shown = see(row, column, CHANNELS[c], KERNELS[0], blocks + 1, STACKS[1])
+        own = moved[:, row, column].copy()
+        own[c] = False  # a number moves its own probability
+        assert list(own) == [colour == 2 for colour in shown["colours"]]
+        moved[:, row, column] = False
+        for channel in moved:  # of a pixel that is seen, every colour
+            assert np.array_equal(shown["field"].reshape(16, 16) == SEEN, channel)
+
+
+def test_the_receptive_field_shows_what_its_question_asks():
+    blind = {kernel: see(8, 7, "red", kernel, 8, STACKS[0])["n_blind"] for kernel in KERNELS}
+    assert list(blind.values()) == [28, 12, 7]
+    for layers, kernel in itertools.product(range(1, 9), KERNELS):
+        masked, both = (see(8, 7, "red", kernel, layers, stack) for stack in STACKS)
+        assert masked["row_seen"][7] < 16 and masked["n_blind"] == blind[kernel] and both["n_blind"] == 0
+    corner = [see(15, 15, "blue", "7 × 7", layers, STACKS[1])["n_far"] for layers in range(1, 9)]
+    assert corner.index(0) + 1 == 5 and see(15, 15, "blue", "3 × 3", 8, STACKS[1])["n_far"] > 0
+
+
 def test_images_that_a_kernel_shows_are_never_in_the_page():
     """Photographs may be shown to whoever has them, and must not be stored."""
     secret = [f"photograph {k}" for k in range(40)]
@@ -292,6 +425,7 @@ RNG = np.random.default_rng(0)
         (lambda: explore.Slider("t", "T", 1.0, 0.0, 0.1, 0.0).check(), r"control 't': a slider needs low < high"),
         (lambda: explore.Choice("m", "M", ("a", "a"), "a").check(), r"control 'm': two options are equal"),
         (lambda: explore.Choice("m", "M", ("a", "b"), "c").check(), r"control 'm': start 'c'"),
+        (lambda: Computed(lambda t: {"y": 1 / t if t else np.inf}, [SLIDER]), r"'y' is not finite at t = 0\.0"),
         (lambda: explore.threshold({}, **NAMES), r"control 'model' has no options"),
         (lambda: explore.threshold({"a": ([], [1])}, **NAMES), r"'a': there are no scores of CIFAR-10 test"),
         (lambda: explore.threshold({"a": ([1, 2], [1, np.inf])}, **NAMES), r"'a': 1 of 2 scores of SVHN test"),
@@ -519,6 +653,34 @@ def test_the_mouse_drags_the_slider_and_the_figure(open_page, experiment):
     check_shown(page, experiment, settings_on(page))
 
 
+@pytest.mark.parametrize("touch", [False, True])
+def test_a_pixel_is_chosen_by_pointer_or_keys(open_page, touch):
+    figure = explore.receptive_field()
+    page = open_page(figure, width=390, has_touch=touch)
+    settings = dict(figure.start)
+    box = page.locator("svg[data-drag=xy] .cells").first.bounding_box()  # of the empty cells, which end in the corner
+    corner, cell = (box["x"] + box["width"], box["y"] + box["height"]), box["width"] / 16
+
+    def place(row, column):
+        return corner[0] - (15.5 - column) * cell, corner[1] - (15.5 - row) * cell
+
+    page.touchscreen.tap(*place(3, 12)) if touch else page.mouse.click(*place(3, 12))
+    check_shown(page, figure, settings | {"row": 3, "column": 12})
+    if not touch:
+        page.mouse.down()
+        page.mouse.move(*place(10, 2), steps=5)
+        check_shown(page, figure, settings | {"row": 10, "column": 2})
+        page.mouse.move(*place(-2, 40), steps=5)  # beyond the image the nearest pixel is meant
+        page.mouse.up()
+        check_shown(page, figure, settings | {"row": 0, "column": 15})
+        page.mouse.move(*place(8, 8))
+    row, column = (page.get_by_role("slider", name=name) for name in ("Row", "Column"))
+    row.press("End")
+    column.press("Home")
+    column.press("ArrowRight")
+    check_shown(page, figure, settings | {"row": 15, "column": 1})
+
+
 def test_the_script_draws_every_setting_as_python_does(open_page, experiment):
     page = open_page(experiment)
     for settings in grid(experiment)[::5] + grid(experiment)[-1:]:
@@ -534,6 +696,18 @@ def test_the_script_draws_the_other_experiments_as_python_does(open_page, other)
             field = page.locator(f'[name="{name}"]')
             field.select_option(value) if isinstance(value, str) else field.fill(str(value))
         check_shown(page, other, settings)
+
+
+def test_scripts_compute_the_function(open_page):
+    """An experiment that computes gives in the page what it gives in Python, from the same settings."""
+    for figure in (explore.ruler(), explore.receptive_field()):
+        page, settings = open_page(figure), grid(figure)
+        found = page.evaluate("([id, all]) => all.map(exploreFunctions[id])", [figure.id, settings])
+        for here, there in zip(settings, found, strict=True):
+            expected = figure.table.at(here)
+            assert there.keys() == expected.keys()
+            for name, value in expected.items():
+                assert there[name] == (value if isinstance(value, str) else pytest.approx(value, 1e-9, 1e-9)), name
 
 
 def test_several_figures_do_not_disturb_each_other_and_text_is_escaped(open_page):

@@ -116,15 +116,7 @@ class Table:
                 f"control {largest!r} has {max(shape):,} settings, which makes a grid of "
                 f"{math.prod(shape):,}; at most {MAX_SETTINGS:,} are stored. Make its step larger"
             )
-        rows = [self._row(function, point) for point in itertools.product(*self.settings)]
-        for point, row in zip(itertools.product(*self.settings), rows, strict=True):
-            for name in rows[0].keys() | row.keys():
-                first, here = rows[0].get(name), row.get(name)
-                if first is None or here is None or first.shape != here.shape:
-                    raise ExploreError(
-                        f"output {name!r} changes from {_shape(first)} to {_shape(here)} "
-                        f"at {self._at(point)}: give the same names and shapes at every setting"
-                    )
+        rows = _rows(function, self.names, list(itertools.product(*self.settings)))
         self.columns = {}
         for name in rows[0]:
             values = np.stack([row[name] for row in rows]).reshape(shape + rows[0][name].shape)
@@ -135,23 +127,6 @@ class Table:
                 else:
                     axes.insert(0, axis)
             self.columns[name] = (axes, values)
-
-    def _row(self, function, point):
-        row = {}
-        for name, value in function(**dict(zip(self.names, point, strict=True))).items():
-            array = np.asarray(value)
-            text = array.dtype.kind == "U" and array.ndim == 0
-            if array.ndim > 1 or not (text or array.dtype.kind in "iufb"):
-                raise ExploreError(
-                    f"output {name!r} is neither a number, a text nor a list of numbers at {self._at(point)}"
-                )
-            if not text and not np.isfinite(array).all():
-                raise ExploreError(f"output {name!r} is not finite at {self._at(point)}")
-            row[name] = array
-        return row
-
-    def _at(self, point):
-        return ", ".join(f"{name} = {value!r}" for name, value in zip(self.names, point, strict=True))
 
     def _index(self, settings):
         return [options.index(settings[name]) for name, options in zip(self.names, self.settings, strict=True)]
@@ -173,8 +148,56 @@ class Table:
         return {name: {"axes": axes, "values": values.tolist()} for name, (axes, values) in self.columns.items()}
 
 
-def _shape(array):
-    return "nothing" if array is None else f"shape {array.shape}"
+class Computed:
+    """Read like a Table, but nothing is stored: the page computes the function's values with a script."""
+
+    def __init__(self, function, controls):
+        """Raises ExploreError where a Table would, at the ends of the controls."""
+        self.function = function
+        self.settings = {control.name: control.settings for control in controls}
+        ends = [dict.fromkeys((settings[0], settings[-1])) for settings in self.settings.values()]
+        _rows(function, list(self.settings), list(itertools.product(*ends)))
+
+    def at(self, settings):
+        point = [settings[name] for name in self.settings]
+        return {name: value.tolist() for name, value in _rows(self.function, self.settings, [point])[0].items()}
+
+    def along(self, output, control, settings):
+        return [self.at(settings | {control: value})[output] for value in self.settings[control]]
+
+    def spec(self):
+        return {}
+
+
+def _rows(function, names, points):
+    """The function's outputs at each point as arrays, alike in names and shapes, or an ExploreError."""
+
+    def at(point):
+        return ", ".join(f"{name} = {value!r}" for name, value in zip(names, point, strict=True))
+
+    def shape(array):
+        return "nothing" if array is None else f"shape {array.shape}"
+
+    rows = []
+    for point in points:
+        row = {}
+        for name, value in function(**dict(zip(names, point, strict=True))).items():
+            array = np.asarray(value)
+            text = array.dtype.kind == "U" and array.ndim == 0
+            if array.ndim > 1 or not (text or array.dtype.kind in "iufb"):
+                raise ExploreError(f"output {name!r} is neither a number, a text nor a list of numbers at {at(point)}")
+            if not text and not np.isfinite(array).all():
+                raise ExploreError(f"output {name!r} is not finite at {at(point)}")
+            row[name] = array
+        rows.append(row)
+        for name in rows[0].keys() | row.keys():
+            first, here = rows[0].get(name), row.get(name)
+            if first is None or here is None or first.shape != here.shape:
+                raise ExploreError(
+                    f"output {name!r} changes from {shape(first)} to {shape(here)} "
+                    f"at {at(point)}: give the same names and shapes at every setting"
+                )
+    return rows
 
 
 class Experiment:
@@ -185,22 +208,28 @@ class Experiment:
     plots: made by `draw.plot`; summary, caption: templates as in `draw.fill`; table: {"caption", "columns"},
     see `draw.table_html`. words: {name: text} for templates, where names come from data or readers. here: another
     experiment that a kernel shows in this one's place: the same figure of images that must not be published. stored:
-    False for that other one, which is never written to a page and may be as large as it likes.
+    False for that other one, which is never written to a page and may be as large as it likes. script: where the
+    function is cheap arithmetic, the same function in JavaScript, from an object of settings to one of outputs. The
+    page then computes, and controls may be as fine as they like.
     Raises ExploreError at once where the experiment cannot be stored or shown.
     """
 
-    def __init__(self, id, function, controls, plots, summary, table, caption, words=None, here=None, stored=True):
+    def __init__(
+        self, id, function, controls, plots, summary, table, caption, words=None, here=None, stored=True, script=None
+    ):
         if not re.fullmatch(r"[a-z][a-z0-9-]*", id):
             raise ExploreError(f"id {id!r}: use lower-case letters, digits and hyphens, a letter first")
         for control in controls:
             control.check()
         self.id, self.function, self.controls = id, function, list(controls)
         self.plots, self.summary, self.details, self.caption = plots, summary, table, caption
-        self.words, self.here = words or {}, here
-        self.table = Table(function, self.controls)
+        self.words, self.here, self.script = words or {}, here, script
+        self.table = (Computed if script else Table)(function, self.controls)
         if not stored:
             return
         size = len(self.html().encode())
+        if size > MAX_BYTES and script:
+            raise ExploreError(f"experiment {id!r} takes {size:,} bytes, more than {MAX_BYTES:,}: show fewer numbers")
         if size > MAX_BYTES:
             heaviest = max(self.table.columns, key=lambda name: self.table.columns[name][1].size)
             axes = ", ".join(repr(self.table.names[axis]) for axis in self.table.columns[heaviest][0])
@@ -239,7 +268,7 @@ class Experiment:
                 f'<div class="explore-plot" style="--w:{plot["width"]}">'
                 f'<div class="explore-title">{title}</div>'
                 f'<svg viewBox="0 0 {plot["width"]} {plot["height"]}" role="img" aria-label="{alt}"'
-                f"{' data-drag' if plot['drag'] else ''}>{svg}</svg></div>"
+                f"{DRAG[len(plot['drag'] or ())]}>{svg}</svg></div>"
             )
         return f'<div class="explore-plots">{frames}</div>'
 
@@ -259,6 +288,8 @@ class Experiment:
             "table": self.details,
         }
         data = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+        # Known to the page by the experiment's id, before the script that calls it.
+        own = f'<script>(globalThis.exploreFunctions ??= {{}})["{self.id}"] =\n{self.script}</script>'
         return (
             f'<figure class="explore" data-explore-id="{self.id}"><style>{STYLE}</style>'
             # Hidden and disabled until the script runs: a control that does nothing would mislead, also in an
@@ -269,7 +300,8 @@ class Experiment:
             "<details><summary>The numbers behind it</summary>"
             '<div class="explore-table" tabindex="0" role="region" aria-label="The numbers behind it">'
             f"{table}</div></details>{self.caption_html()}"
-            f'<script type="application/json">{data}</script></figure><script>{SCRIPT}</script>'
+            f'<script type="application/json">{data}</script></figure>'
+            f"{own if self.script else ''}<script>{SCRIPT}</script>"
         )
 
     def widget(self):
@@ -300,6 +332,8 @@ def _state(values):
 
     return state
 
+
+DRAG = ("", " data-drag", ' data-drag="xy"')  # by the number of sliders that a pointer on a plot moves
 
 # Without the last, JupyterLab would take a slider's arrow keys for its own.
 FIELD = 'autocomplete="off" disabled data-lm-suppress-shortcuts="true"'

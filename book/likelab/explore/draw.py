@@ -23,8 +23,10 @@ FIELD = re.compile(r"\{(\w+)(?::(\d|%))?\}")
 def plot(title, alt, size, panels, drag=None):
     """One SVG of `size` (width, height), a template above it and a text for those who do not see it.
 
-    drag: name of a slider that a pointer on the first panel moves along the panel's x-axis.
+    drag: name of a slider that a pointer on the first panel moves along the panel's x-axis, or names of two, the
+    second along the y-axis.
     """
+    drag = [drag] if isinstance(drag, str) else drag
     width, height = size
     return {"title": title, "alt": alt, "width": width, "height": height, "panels": panels, "drag": drag}
 
@@ -32,7 +34,7 @@ def plot(title, alt, size, panels, drag=None):
 def panel(box, x, y, marks):
     """A rectangle `box` (left, top, width, height) with an axis each way and marks in drawing order.
 
-    A panel of pictures has no axis unless it has ticks.
+    A panel of pictures or cells has no axis unless it has ticks.
     """
     return {"box": list(box), "x": x, "y": y, "marks": marks}
 
@@ -72,6 +74,11 @@ def trace(x, y, along, tone=""):
     return {"kind": "trace", "x": x, "y": y, "along": along, "tone": tone}
 
 
+def curve(x, y):
+    """A line through the points of two lists; what lies above or below the panel is left out."""
+    return {"kind": "curve", "x": x, "y": y}
+
+
 def point(x, y):
     """A dot, with thin lines down to both axes."""
     return {"kind": "point", "x": x, "y": y}
@@ -88,6 +95,14 @@ def address(pixels, quality=None):
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.save(held, "WEBP", lossless=lossless, quality=100 if lossless else quality, method=6)
     return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+def cells(values, columns, tones):
+    """A picture of equal cells over the whole panel, row by row from the top: value k has the look tones[k].
+
+    Looks are "seen", "blind", "far", "empty" and "own", with "here" added for a frame; "" leaves the place free.
+    """
+    return {"kind": "cells", "values": values, "columns": columns, "tones": list(tones)}
 
 
 def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0):
@@ -207,6 +222,14 @@ def _panel(panel, name, state, along):
         steps = [step for i, step in enumerate(steps) if i == 0 or step != steps[i - 1]]
         return f'<path class="trace {mark["tone"]}" d="M{"L".join(steps)}"></path>'
 
+    def curve(mark):
+        path, step = "", "M"
+        for x, y in zip(state(mark["x"]), state(mark["y"]), strict=True):
+            inside = top <= Y(y) <= base
+            path += f"{step}{_n(X(x))} {_n(Y(y))}" if inside else ""
+            step = "L" if inside else "M"
+        return f'<path class="trace" d="{path}"></path>'
+
     def point(mark):
         x, y = _n(X(mark["x"])), _n(Y(mark["y"]))
         return (
@@ -221,6 +244,21 @@ def _panel(panel, name, state, along):
             f'<image class="picture" href="{escape(state(mark["href"]))}" x="{_n(x)}" y="{_n(y)}" '
             f'width="{_n(wide)}" height="{_n(high)}" preserveAspectRatio="none"></image>'
         )
+
+    def cells(mark):
+        values, columns = state(mark["values"]), mark["columns"]
+        wide, high = width / columns, height / (len(values) / columns)
+        out = ""
+        for k, tone in enumerate(mark["tones"]):
+            path = "".join(
+                f"M{_n(left + i % columns * wide + 1)} {_n(top + i // columns * high + 1)}"
+                f"h{_n(wide - 2)}v{_n(high - 2)}h{_n(2 - wide)}z"
+                for i, value in enumerate(values)
+                if value == k
+            )
+            fill = f' style="fill:url(#{escape(name)}-hatch)"' if tone == "blind" else ""
+            out += f'<path class="cells {tone}" d="{path}"{fill}></path>' if tone and path else ""
+        return out
 
     def label(mark):
         x, (dx, dy) = X(mark["x"]), mark["shift"]
@@ -238,12 +276,14 @@ def _panel(panel, name, state, along):
         "grip": grip,
         "line": line,
         "trace": trace,
+        "curve": curve,
         "point": point,
         "picture": picture,
+        "cells": cells,
         "label": label,
     }
     out = "".join(draw[mark["kind"]](mark) for mark in panel["marks"])
-    if panel["x"]["ticks"] or not any(mark["kind"] == "picture" for mark in panel["marks"]):
+    if panel["x"]["ticks"] or not any(mark["kind"] in ("picture", "cells") for mark in panel["marks"]):
         out += f'<path class="axis" d="M{_n(left)} {_n(base)}H{_n(right)}"></path>'
     for value, text in panel["x"]["ticks"]:
         x = _n(X(value))

@@ -66,6 +66,16 @@
         const steps = along(mark.x, mark.along).map((x, i) => `${n(X(x))} ${n(Y(ys[i]))}`);
         return `<path class="trace ${mark.tone}" d="M${steps.filter((step, i) => step !== steps[i - 1]).join("L")}"></path>`;
       },
+      curve(mark) {
+        const ys = state(mark.y);
+        let [path, step] = ["", "M"];
+        state(mark.x).forEach((x, i) => {
+          const inside = top <= Y(ys[i]) && Y(ys[i]) <= base;
+          if (inside) path += `${step}${n(X(x))} ${n(Y(ys[i]))}`;
+          step = inside ? "L" : "M";
+        });
+        return `<path class="trace" d="${path}"></path>`;
+      },
       point(mark) {
         const [x, y] = [n(X(mark.x)), n(Y(mark.y))];
         return (
@@ -81,6 +91,22 @@
           `width="${n(wide)}" height="${n(high)}" preserveAspectRatio="none"></image>`
         );
       },
+      cells({ values, columns, tones }) {
+        const all = state(values);
+        const [wide, high] = [width / columns, height / (all.length / columns)];
+        return tones
+          .map((tone, k) => {
+            const path = all
+              .map((value, i) => {
+                const [x, y] = [left + (i % columns) * wide + 1, top + Math.floor(i / columns) * high + 1];
+                return value === k ? `M${n(x)} ${n(y)}h${n(wide - 2)}v${n(high - 2)}h${n(2 - wide)}z` : "";
+              })
+              .join("");
+            const hatch = tone === "blind" ? ` style="fill:url(#${name}-hatch)"` : "";
+            return tone && path ? `<path class="cells ${tone}" d="${path}"${hatch}></path>` : "";
+          })
+          .join("");
+      },
       label(mark) {
         const [x, [dx, dy]] = [X(mark.x), mark.shift];
         if ((mark.anchor === "end" ? x - left : right - x) < mark.room) return "";
@@ -92,7 +118,7 @@
     };
 
     let out = panel.marks.map((mark) => draw[mark.kind](mark)).join("");
-    if (panel.x.ticks.length || !panel.marks.some((mark) => mark.kind === "picture"))
+    if (panel.x.ticks.length || !panel.marks.some(({ kind }) => kind === "picture" || kind === "cells"))
       out += `<path class="axis" d="M${n(left)} ${n(base)}H${n(right)}"></path>`;
     for (const [value, text] of panel.x.ticks) {
       const x = n(X(value));
@@ -133,6 +159,7 @@
   function start(figure) {
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
     const { controls, outputs, words } = spec;
+    const compute = globalThis.exploreFunctions?.[spec.id]; // else the values are in the outputs' tables
     const fields = controls.map(({ name }) => figure.querySelector(`.explore-controls [name="${name}"]`));
     const titles = figure.querySelectorAll(".explore-title");
     const drawings = figure.querySelectorAll(".explore-plot > svg");
@@ -148,6 +175,17 @@
         ? control.options[i]
         : Number((control.low + i * control.step).toFixed(control.digits));
 
+    // All outputs with each control at a position of its own.
+    const row = (index) =>
+      compute
+        ? compute(Object.fromEntries(controls.map((control, i) => [control.name, setting(control, index[i])])))
+        : Object.fromEntries(
+            Object.entries(outputs).map(([name, { axes, values }]) => [
+              name,
+              axes.reduce((inner, axis) => inner[index[axis]], values),
+            ]),
+          );
+
     // Replace only what changed: an open table keeps its place, a screen reader hears only news.
     const last = new Map();
     const put = (element, html) => {
@@ -157,17 +195,16 @@
 
     function show() {
       const at = controls.map((_, i) => position(i));
-      const output = (name, index) =>
-        outputs[name].axes.reduce((values, axis) => values[index[axis]], outputs[name].values);
+      const here = row(at);
       const state = (name) => {
         if (typeof name !== "string") return name;
-        if (name in outputs) return output(name, at);
+        if (name in here) return here[name];
         const i = controls.findIndex((control) => control.name === name);
         return i < 0 ? words[name] : setting(controls[i], at[i]);
       };
       const along = (name, control) => {
         const axis = controls.findIndex((c) => c.name === control);
-        return Array.from({ length: controls[axis].count }, (_, i) => output(name, at.with(axis, i)));
+        return Array.from({ length: controls[axis].count }, (_, i) => row(at.with(axis, i))[name]);
       };
       spec.plots.forEach((plot, i) => {
         put(titles[i], fill(plot.title, state));
@@ -183,14 +220,15 @@
       });
     }
 
-    // A pointer on the first panel moves the slider along its x-axis.
+    // A pointer on the first panel moves the slider along its x-axis, and the one along its y-axis if there is one.
     spec.plots.forEach((plot, i) => {
       if (!plot.drag) return;
-      const field = fields[controls.findIndex((control) => control.name === plot.drag)];
-      const [svg, { box, x }] = [drawings[i], plot.panels[0]];
+      const [across, up] = plot.drag.map((name) => fields[controls.findIndex((control) => control.name === name)]);
+      const [svg, { box, x, y }] = [drawings[i], plot.panels[0]];
       const drag = (event) => {
         const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-        field.value = x.low + ((at.x - box[0]) / box[2]) * (x.high - x.low);
+        across.value = x.low + ((at.x - box[0]) / box[2]) * (x.high - x.low);
+        if (up) up.value = y.high - ((at.y - box[1]) / box[3]) * (y.high - y.low);
         show();
       };
       svg.addEventListener("pointerdown", (event) => {
