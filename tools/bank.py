@@ -84,8 +84,9 @@ def state(name):
         "recipe": described(name),
         "weights": file_digest(bank.FOLDER / f"{name}.pt"),  # None for the Gaussian
         "scores": file_digest(bank.FOLDER / f"{name}.npz"),
+        "keys": file_digest(bank.keys_path(card.get("keys", ""))),
     }
-    return "there" if all(card.get(key) == value for key, value in wanted.items()) else "old"
+    return "there" if all(key in card and card[key] == value for key, value in wanted.items()) else "old"
 
 
 def file_digest(path):
@@ -171,12 +172,12 @@ def train(name, threads):
     if inside == "svhn" and len(data.load("svhn", "train")) == 4554:
         card["note"] = SVHN_NOTE
     watched = {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
+    card["keys"] = bank.save_keys({role: part.images for role, part in sets.items()})
     card["weights"] = None
     if recipe is not GAUSSIAN:
         card["weights"] = bank.save_weights(bank.FOLDER / f"{name}.pt", model.cpu().state_dict())
     card["scores"] = bank.save_scores(
         bank.FOLDER / f"{name}.npz",
-        **{f"keys: {role}": bank.keys(part.images) for role, part in sets.items()},
         **{f"bits: {role}": values for role, values in found.items()},
         **watched,
         steps=np.array(marks),
