@@ -1,7 +1,7 @@
 """Explorable figures: one pure function and its controls, live with a kernel and as HTML without one.
 
-`threshold`, `shell`, `terms`, `variances` and `dials` are finished experiments, each in a module of its own.
-`Experiment` with `Choice`, `Slider` and the marks of `draw` is what they are made of, and what the next one is made of.
+Finished experiments stand in modules of their own, `threshold`, `shell` and so on. `Experiment` with `Choice`, `Slider`
+and the marks of `draw` is what they are made of, and what the next one is made of.
 """
 
 from .core import Choice, Experiment, ExploreError, Slider
@@ -10,6 +10,7 @@ from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
 from .variances import variances
+from .walk import latent_walk
 
 __all__ = [
     "Choice",
@@ -18,6 +19,7 @@ __all__ = [
     "ExploreError",
     "Slider",
     "dials",
+    "latent_walk",
     "shell",
     "terms",
     "threshold",
