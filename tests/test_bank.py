@@ -427,6 +427,59 @@ def test_scores_of_a_trained_pixelcnn_by_multiplying_conditionals(standins):
         assert np.allclose(again, bank.scores(run, images, standins), atol=1e-5), run
 
 
+PRICED = {recipe["beta"]: name for name, (recipe, *_) in trainer.RUNS.items() if "beta" in recipe}
+
+
+def test_a_price_multiplies_the_rate_and_nothing_else():
+    torch.manual_seed(0)
+    vae = bank.build("vae", {"shape": [3, 8, 8], "latents": 6, "hidden": 8, "blocks": 1})
+    vae.initialise(images(50, 0))
+    rate, distortion = vae.rate_and_distortion(images(4, 1))
+    assert rate.min() > 0
+    for beta in (0, 0.1, 1, 16):
+        expected = -distortion - beta * rate
+        assert torch.allclose(trainer.priced(vae, beta).log_prob(images(4, 1)), expected)
+    assert torch.allclose(trainer.priced(vae, 1).log_prob(images(4, 1)), vae.log_prob(images(4, 1)))
+
+
+def test_a_higher_price_trains_a_smaller_rate():
+    """The wrapped model itself is trained, and the weighted sum is what falls."""
+    found = {}
+    for beta in (0.1, 10):
+        torch.manual_seed(0)
+        vae = bank.build("vae", {"shape": [3, 8, 8], "latents": 6, "hidden": 8, "blocks": 1})
+        smooth = images(200, 0) // 8 + torch.arange(200, dtype=torch.uint8)[:, None, None, None]
+        training.fit(trainer.priced(vae, beta), smooth[:150], smooth[150:], steps=60, lr=1e-2, flip=False)
+        found[beta] = trainer.rate_and_distortion(vae, smooth[150:])
+    assert found[10]["rate"] < 0.8 * found[0.1]["rate"] and found[10]["distortion"] > found[0.1]["distortion"]
+
+
+@pytest.mark.parametrize("beta", PRICED)
+def test_rate_and_distortion_of_a_run_are_its_bound(beta, standins):
+    """In its card, for all images of a role; and of images that it is asked about now."""
+    card = bank.card(PRICED[beta])
+    for role in bank.ROLES:
+        result = card["results"][role]
+        total = (result["rate"] + result["distortion"]) / (3072 * np.log(2))
+        assert total == pytest.approx(result["bits_per_dim"], abs=1.5e-4)
+    net, few = bank.load(PRICED[beta]), standins.inside.images[:40]
+    with torch.no_grad():
+        rate, distortion = net.rate_and_distortion(few)
+    assert rate.min() > 0
+    assert np.allclose((rate + distortion) / (3072 * np.log(2)), training.evaluate(net, few), rtol=1e-5)
+
+
+def test_a_cheaper_rate_is_spent_and_every_run_is_best_at_its_own_price():
+    assert list(PRICED) == sorted(PRICED) and 1 in PRICED
+    for role in bank.ROLES:
+        results = {beta: bank.card(name)["results"][role] for beta, name in PRICED.items()}
+        rates, distortions = ([r[part] for r in results.values()] for part in ("rate", "distortion"))
+        assert sorted(rates, reverse=True) == rates and sorted(distortions) == distortions
+        for beta in PRICED:
+            cost = {b: r["distortion"] + beta * r["rate"] for b, r in results.items()}
+            assert min(cost, key=cost.get) == beta
+
+
 def test_there_is_no_file_that_no_card_tells_of():
     cards = [bank.card(name) for name in trainer.RUNS]
     told = {f"{name}.{suffix}" for name in trainer.RUNS for suffix in ("json", "pt", "npz")}
