@@ -84,7 +84,7 @@ def _frame(stops, last):
     stride = last // (len(stops) - 1)
     x = draw.axis(0, last, "", [(k * stride, name) for k, name in enumerate(stops)])
     return draw.plot(
-        "Decoded: {place}",
+        "{place}",
         "The decoded image at a point of a path in latent space, which leads from "
         f"{' to '.join(stops)}; the larger β, the more blurred.",
         (SIDE + 40, SIDE + 48),
@@ -112,7 +112,9 @@ def _plane(betas, rates, distortions):
         far = rate > right / 2
         marks += [
             draw.dot(rate, distortion),
-            draw.label(f"β = {beta}", rate, distortion, "end" if far else "start", "name", (-8 if far else 10, -8)),
+            draw.label(
+                f"β = {beta}", rate, distortion, "end" if far else "start", "name", (8, -12) if far else (10, -8)
+            ),
         ]
     x = draw.axis(0, right, "rate, bits/dim", draw.nice_ticks(0, right))
     y = draw.axis(0, top, "distortion, bits/dim", draw.nice_ticks(0, top))
