@@ -209,9 +209,10 @@ def run(tmp_path, monkeypatch):
     net = bank.build("pixelcnn", ARCHITECTURE)
     arrays = {"steps": np.array([0, 5])}
     for k, role in enumerate(bank.ROLES):
-        arrays |= {f"keys: {role}": bank.keys(images(3, k)), f"watched: {role}": np.zeros((2, 3), np.float32)}
+        arrays[f"watched: {role}"] = np.zeros((2, 3), np.float32)
         arrays[f"bits: {role}"] = training.evaluate(net, images(3, k)).numpy()
     card = {"model": "pixelcnn", "architecture": ARCHITECTURE}
+    card["keys"] = bank.save_keys({role: images(3, k) for k, role in enumerate(bank.ROLES)})
     card["weights"] = bank.save_weights(tmp_path / "tiny.pt", net.state_dict())
     card["scores"] = bank.save_scores(tmp_path / "tiny.npz", **arrays)
     (tmp_path / "tiny.json").write_text(json.dumps(card))
@@ -241,6 +242,15 @@ def test_scores_are_joined_by_pixels_and_the_rest_is_computed(run, monkeypatch):
     assert len(evaluated) == 2, "nothing was new"
 
 
+def test_runs_of_the_same_images_share_their_keys_and_others_do_not_touch_them(run):
+    before = keys_file(run).read_bytes()
+    assert np.array_equal(np.frombuffer(before, "<u8")[3:6], bank.keys(images(3, 1)))
+    same = bank.save_keys({role: images(3, k) for k, role in enumerate(bank.ROLES)})
+    assert same == bank.card("tiny")["keys"] == hashlib.sha256(before).hexdigest()
+    bank.save_keys({role: images(3, 9 + k) for k, role in enumerate(bank.ROLES)})
+    assert len(list(run.glob("*.keys"))) == 2 and bank.keys_path(same).read_bytes() == before
+
+
 def test_keys_tell_images_apart_by_one_grey_level():
     one = images(1, 0)
     other = one.clone()
@@ -259,6 +269,24 @@ def test_names():
     ]
 
 
+def keys_file(folder):
+    (path,) = folder.glob("*.keys")
+    return path
+
+
+def swap_first_keys(path):
+    """The scores of two images exchanged: nothing but the digest tells."""
+    held = np.frombuffer(path.read_bytes(), "<u8")
+    path.write_bytes(held[[1, 0, *range(2, len(held))]].tobytes())
+
+
+def other_keys(folder):
+    """A file of keys that the card vouches for, with fewer of them than there are scores."""
+    card = json.loads((folder / "tiny.json").read_text())
+    card["keys"] = bank.save_keys({role: images(1 + 2 * (k > 0), k) for k, role in enumerate(bank.ROLES)})
+    (folder / "tiny.json").write_text(json.dumps(card))
+
+
 @pytest.mark.parametrize(
     "spoil, words",
     [
@@ -267,8 +295,14 @@ def test_names():
         (lambda folder: (folder / "tiny.json").write_text("[]"), ("tiny.json", "something else")),
         (lambda folder: (folder / "tiny.npz").unlink(), ("tiny.npz", "a file of scores", "No such file")),
         (lambda folder: (folder / "tiny.npz").write_bytes(b"x"), ("tiny.npz", "SHA-256")),
+        (lambda folder: keys_file(folder).unlink(), (".keys", "the keys of a run's images", "No such file")),
+        (lambda folder: swap_first_keys(keys_file(folder)), (".keys", "SHA-256")),
+        (lambda folder: other_keys(folder), (".keys", "12 scores of tiny", "80 bytes")),
     ],
-    ids=["no card", "half a card", "another card", "no scores", "altered scores"],
+    ids=[
+        *("no card", "half a card", "another card", "no scores", "altered scores"),
+        *("no keys", "keys in another order", "the keys of fewer images"),
+    ],
 )
 def test_a_spoilt_run(run, spoil, words):
     spoil(run)
@@ -279,7 +313,7 @@ def test_a_spoilt_run(run, spoil, words):
 
 def test_scores_are_never_unpickled(run):
     content = io.BytesIO()
-    np.savez(content, **{"keys: train": np.array([Harmful(run / "harm")], dtype=object)})
+    np.savez(content, **{"bits: train": np.array([Harmful(run / "harm")], dtype=object)})
     (run / "tiny.npz").write_bytes(content.getvalue())
     card = json.loads((run / "tiny.json").read_text()) | {"scores": hashlib.sha256(content.getvalue()).hexdigest()}
     (run / "tiny.json").write_text(json.dumps(card))
@@ -309,15 +343,27 @@ def test_the_bank_is_complete_and_of_today(name):
     [
         lambda folder, card: (folder / "vae-1.pt").write_bytes(b"altered"),
         lambda folder, card: (folder / "vae-1.npz").unlink(),
+        lambda folder, card: swap_first_keys(keys_file(folder)),
+        lambda folder, card: card.pop("keys"),
         lambda folder, card: card["architecture"].update(latents=8),
         lambda folder, card: card["recipe"].update(steps=1),
         lambda folder, card: card.update(code="another"),
     ],
-    ids=["altered weights", "no scores", "another architecture", "another recipe", "older code"],
+    ids=[
+        "altered weights",
+        "no scores",
+        "altered keys",
+        "a card without keys",
+        "another architecture",
+        "another recipe",
+        "older code",
+    ],
 )
 def test_what_its_card_does_not_tell_of_is_trained_anew(tmp_path, monkeypatch, spoil):
     for suffix in (".json", ".pt", ".npz"):
         (tmp_path / f"vae-1{suffix}").write_bytes((bank.FOLDER / f"vae-1{suffix}").read_bytes())
+    keys = bank.keys_path(bank.card("vae-1")["keys"])
+    (tmp_path / keys.name).write_bytes(keys.read_bytes())
     monkeypatch.setattr(bank, "FOLDER", tmp_path)
     assert trainer.state("vae-1") == "there" and trainer.state("vae-2") == "missing"
     card = json.loads((tmp_path / "vae-1.json").read_text("utf-8"))
@@ -379,6 +425,66 @@ def test_scores_of_a_trained_pixelcnn_by_multiplying_conditionals(standins):
                     log_p += net.log_conditionals(written)[:, :, i, j].double().sum(1)
         again = bits.per_dim(log_p, 3072).numpy()
         assert np.allclose(again, bank.scores(run, images, standins), atol=1e-5), run
+
+
+PRICED = {recipe["beta"]: name for name, (recipe, *_) in trainer.RUNS.items() if "beta" in recipe}
+
+
+def test_a_price_multiplies_the_rate_and_nothing_else():
+    torch.manual_seed(0)
+    vae = bank.build("vae", {"shape": [3, 8, 8], "latents": 6, "hidden": 8, "blocks": 1})
+    vae.initialise(images(50, 0))
+    rate, distortion = vae.rate_and_distortion(images(4, 1))
+    assert rate.min() > 0
+    for beta in (0, 0.1, 1, 16):
+        expected = -distortion - beta * rate
+        assert torch.allclose(trainer.priced(vae, beta).log_prob(images(4, 1)), expected)
+    assert torch.allclose(trainer.priced(vae, 1).log_prob(images(4, 1)), vae.log_prob(images(4, 1)))
+
+
+def test_a_higher_price_trains_a_smaller_rate():
+    """The wrapped model itself is trained, and the weighted sum is what falls."""
+    found = {}
+    for beta in (0.1, 10):
+        torch.manual_seed(0)
+        vae = bank.build("vae", {"shape": [3, 8, 8], "latents": 6, "hidden": 8, "blocks": 1})
+        smooth = images(200, 0) // 8 + torch.arange(200, dtype=torch.uint8)[:, None, None, None]
+        training.fit(trainer.priced(vae, beta), smooth[:150], smooth[150:], steps=60, lr=1e-2, flip=False)
+        found[beta] = trainer.rate_and_distortion(vae, smooth[150:])
+    assert found[10]["rate"] < 0.8 * found[0.1]["rate"] and found[10]["distortion"] > found[0.1]["distortion"]
+
+
+@pytest.mark.parametrize("beta", PRICED)
+def test_rate_and_distortion_of_a_run_are_its_bound(beta, standins):
+    """In its card, for all images of a role; and of images that it is asked about now."""
+    card = bank.card(PRICED[beta])
+    for role in bank.ROLES:
+        result = card["results"][role]
+        total = (result["rate"] + result["distortion"]) / (3072 * np.log(2))
+        assert total == pytest.approx(result["bits_per_dim"], abs=1.5e-4)
+    net, few = bank.load(PRICED[beta]), standins.inside.images[:40]
+    with torch.no_grad():
+        rate, distortion = net.rate_and_distortion(few)
+    assert rate.min() > 0
+    assert np.allclose((rate + distortion) / (3072 * np.log(2)), training.evaluate(net, few), rtol=1e-5)
+
+
+def test_a_cheaper_rate_is_spent_and_every_run_is_best_at_its_own_price():
+    assert list(PRICED) == sorted(PRICED) and 1 in PRICED
+    for role in bank.ROLES:
+        results = {beta: bank.card(name)["results"][role] for beta, name in PRICED.items()}
+        rates, distortions = ([r[part] for r in results.values()] for part in ("rate", "distortion"))
+        assert sorted(rates, reverse=True) == rates and sorted(distortions) == distortions
+        for beta in PRICED:
+            cost = {b: r["distortion"] + beta * r["rate"] for b, r in results.items()}
+            assert min(cost, key=cost.get) == beta
+
+
+def test_there_is_no_file_that_no_card_tells_of():
+    cards = [bank.card(name) for name in trainer.RUNS]
+    told = {f"{name}.{suffix}" for name in trainer.RUNS for suffix in ("json", "pt", "npz")}
+    told -= {f"{card['name']}.pt" for card in cards if card["weights"] is None}
+    assert {file.name for file in bank.FOLDER.iterdir()} == told | {bank.keys_path(card["keys"]).name for card in cards}
 
 
 def test_the_bank_is_small():

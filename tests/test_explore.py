@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import integrate, stats
 
 import chapters
-from likelab import explore
+from likelab import bank, data, explore
 from likelab.explore import core, draw
 from likelab.explore.core import MAX_BYTES, Computed, Table
 from likelab.explore.receptive import BLIND, CHANNELS, KERNELS, SEEN, STACKS, field_of, see
@@ -102,6 +102,15 @@ def dials():
     return explore.dials(scores, images, outside, tuple(NAMES.values()), "a leaf")
 
 
+BETAS = {"0.25": (3.0, 1.5), "1": (2.0, 2.0), "16": (0.1, 5.0)}  # rate and distortion
+
+
+def walk(**changes):
+    """Three prices, two stops, a path of four steps."""
+    options = {"frames": {beta: pictures(5, seed) for seed, beta in enumerate(BETAS)}, "stops": ["start", "end"]}
+    return explore.latent_walk(**{"costs": BETAS} | options | changes)
+
+
 # The experiments beside the threshold of one pair.
 OTHERS = {
     "pairs": pairs,
@@ -111,6 +120,7 @@ OTHERS = {
     "dials": dials,
     "ruler": explore.ruler,
     "receptive_field": explore.receptive_field,
+    "latent_walk": walk,
 }
 
 
@@ -371,6 +381,72 @@ def test_the_receptive_field_shows_what_its_question_asks():
         assert masked["row_seen"][7] < 16 and masked["n_blind"] == blind[kernel] and both["n_blind"] == 0
     corner = [see(15, 15, "blue", "7 × 7", layers, STACKS[1])["n_far"] for layers in range(1, 9)]
     assert corner.index(0) + 1 == 5 and see(15, 15, "blue", "3 × 3", 8, STACKS[1])["n_far"] > 0
+
+
+def frame_of(address):
+    """The picture at a data address, uint8 (3, H, W)."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))).transpose(2, 0, 1)
+
+
+def test_a_walk_shows_the_frame_of_its_step_and_the_cost_of_its_price():
+    frames = {beta: np.random.default_rng(k).integers(0, 256, (5, 3, 4, 4), np.uint8) for k, beta in enumerate(BETAS)}
+    figure = walk(frames=frames)
+    places = ["the start", *(f"{share}\u00a0% from start to end" for share in (25, 50, 75)), "the end"]
+    for beta, (rate, distortion) in BETAS.items():
+        for step in range(5):
+            shown = figure.function(beta=beta, step=step)
+            error = np.abs(frame_of(shown["frame"]).astype(int) - frames[beta][step])
+            assert error.max() <= 255 / 23 / 2 + 0.5, "not the nearest of 24 levels"
+            assert shown["place"] == places[step]
+            assert (shown["rate"], shown["distortion"], shown["sum"]) == (rate, distortion, rate + distortion)
+    verdicts = [figure.function(beta=beta, step=0)["verdict"] for beta in BETAS]
+    assert verdicts == ["0.50 above the smallest", "the smallest sum of all", "1.10 above the smallest"]
+    assert "The sum is smallest at β = 1" in figure.html()
+
+
+def test_a_walk_with_stops_between_its_frames_is_refused():
+    with pytest.raises(explore.ExploreError, match="'step': paths of 4 steps, or of several lengths, for 4 stops"):
+        walk(stops=["a", "b", "c", "d"])
+    with pytest.raises(explore.ExploreError, match="'step': paths of .* or of several lengths"):
+        walk(frames={beta: pictures(4 + (beta == "1")) for beta in BETAS}, stops=["a", "b"])
+    with pytest.raises(explore.ExploreError, match="'beta': there are frames of"):
+        walk(costs={"1": (1, 1)})
+
+
+@pytest.mark.parametrize("best", BETAS)
+def test_the_line_of_equal_sums_stays_in_its_panel(best):
+    """Also where one coordinate of the best run is close to the largest of its kind."""
+    costs = BETAS | {best: (0.3, 0.1) if best == "1" else (BETAS[best][0] - 0.09, 0.05)}
+    panel = walk(costs=costs).plots[1]["panels"][0]
+    (line,) = (mark for mark in panel["marks"] if mark["kind"] == "line")
+    for x, y in (line["start"], line["end"]):
+        assert x + y == pytest.approx(sum(costs[best]))
+        assert 0 <= x <= panel["x"]["high"] and 0 <= y <= panel["y"]["high"]
+
+
+def test_the_walk_of_the_book_decodes_what_it_says():
+    """Stored frames against latents that are walked here step by step, and the plane against the bank's cards."""
+    nb = chapters.read(chapters.BOOK / "03_variational_autoencoder.ipynb")
+    pages = [out.data.get("text/html", "") for cell in chapters.code_cells(nb) for out in cell.outputs if "data" in out]
+    (page,) = (page for page in pages if 'data-explore-id="walk"' in page)
+    stored = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    outputs = {name: output["values"] for name, output in stored["outputs"].items()}
+    betas = stored["controls"][0]["options"]
+    leaf, plate = (data.load(name, "test").images[:1] for name in ("leaves", "plates"))
+    for beta, frames, rate, distortion in zip(
+        betas, outputs["frame"], outputs["rate"], outputs["distortion"], strict=True
+    ):
+        net, cost = bank.load(f"vae_beta{beta}"), bank.card(f"vae_beta{beta}")["results"]["inside"]
+        noise = torch.randn(1, *net.latent_shape, generator=torch.Generator().manual_seed(3))
+        with torch.no_grad():
+            here, there = (net.encode(net.scaled(image))[0] for image in (leaf, plate))
+            for step, address in enumerate(frames):
+                a, b, share = (here, there, step / 3) if step < 3 else (there, noise, step / 3 - 1)
+                decoded = 127.5 * (1 + net.decode(a + share * (b - a))[0][0].clamp(-1, 1))
+                error = np.abs(frame_of(address) - decoded.numpy())
+                assert error.mean() < 4 and np.quantile(error, 0.99) < 6.5, (beta, step)
+        nats = 3072 * math.log(2)
+        assert (rate * nats, distortion * nats) == pytest.approx((cost["rate"], cost["distortion"]), abs=3)
 
 
 def test_images_that_a_kernel_shows_are_never_in_the_page():

@@ -33,6 +33,7 @@ GLOW_CV = GLOW | {"architecture": GLOW["architecture"] | CONSTANT_VOLUME, "lr": 
 FIXED_PRIOR = GLOW | {"architecture": GLOW["architecture"] | {"hidden": 32, "sigma": 1.0}}  # affine, as in the paper
 SMALL = GLOW | {"architecture": {"shape": [1, 28, 28], "steps": [8, 8], "hidden": 48}}
 LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
+PRICED_VAE = VAE | {"architecture": {"hidden": 16, "blocks": 1}}  # small: there are several of them
 GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
 
 CIFAR, LEAVES = ("cifar10", "svhn"), ("leaves", "plates")  # trained on the first, asked about the second
@@ -51,6 +52,8 @@ for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
     RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
     RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
     RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
+for beta in (0.1, 1, 4, 16):  # of a nat of rate, in nats of distortion
+    RUNS[f"vae_beta{beta}"] = (PRICED_VAE | {"beta": beta}, 6_000, 0, CIFAR)
 RUNS["glow_svhn"] = (GLOW, 1_200, 0, CIFAR[::-1])
 RUNS["glow_plates"] = (GLOW, 900, 0, LEAVES[::-1])
 RUNS["glow_mnist"] = (SMALL, 900, 0, ("mnist", "fashionmnist"))
@@ -84,8 +87,9 @@ def state(name):
         "recipe": described(name),
         "weights": file_digest(bank.FOLDER / f"{name}.pt"),  # None for the Gaussian
         "scores": file_digest(bank.FOLDER / f"{name}.npz"),
+        "keys": file_digest(bank.keys_path(card.get("keys", ""))),
     }
-    return "there" if all(card.get(key) == value for key, value in wanted.items()) else "old"
+    return "there" if all(key in card and card[key] == value for key, value in wanted.items()) else "old"
 
 
 def file_digest(path):
@@ -94,12 +98,13 @@ def file_digest(path):
 
 
 def described(name):
-    """What `training.fit` is told, where digits are not mirrored, or what the Gaussian's ridge is chosen from."""
+    """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges."""
     recipe, steps, seed, (inside, _) = RUNS[name]
     if recipe is GAUSSIAN:
         return {"ridges": recipe["ridges"]}
     told = {"steps": steps, "batch_size": recipe["batch_size"], "lr": recipe["lr"], "clip": CLIP, "seed": seed}
-    return told | {"flip": inside not in ("svhn", "mnist", "plates")}
+    told |= {"flip": inside not in ("svhn", "mnist", "plates")}
+    return told | ({"beta": recipe["beta"]} if "beta" in recipe else {})
 
 
 def train(name, threads):
@@ -123,11 +128,11 @@ def train(name, threads):
     fixed = {role: sets[role].images[:WATCHED] for role in ("inside", "outside")}
     marks, along = [], {role: [] for role in fixed}
 
-    def watch(step, model):
+    def watch(step, trained):
         marks.append(step)
         for role, images in fixed.items():
             along[role].append(training.evaluate(model, images).numpy())
-        model.train()
+        trained.train()
 
     torch.manual_seed(seed)
     model = bank.build(recipe["model"], recipe["architecture"]).to(device)
@@ -135,7 +140,9 @@ def train(name, threads):
     if recipe is GAUSSIAN:
         how = fit_gaussian(model, used[:cut].images, sets["validation"].images, recipe["ridges"])
     else:
-        history = training.fit(model, used[:cut].images, sets["validation"].images, **described(name), watch=watch)
+        told = described(name)
+        trained = priced(model, told.pop("beta")) if "beta" in told else model
+        history = training.fit(trained, used[:cut].images, sets["validation"].images, **told, watch=watch)
         how = {
             "best_step": history.best_step,
             "history": {
@@ -159,6 +166,7 @@ def train(name, threads):
         **how,
         "results": {
             key: {"images": len(values), "bits_per_dim": round(float(values.mean()), 4)}
+            | (rate_and_distortion(model, sets[key].images) if "beta" in recipe else {})
             for key, values in found.items()
         }
         | {"auroc": round(bits.auroc(found["inside"], found["outside"]), 4)},
@@ -171,17 +179,48 @@ def train(name, threads):
     if inside == "svhn" and len(data.load("svhn", "train")) == 4554:
         card["note"] = SVHN_NOTE
     watched = {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
+    card["keys"] = bank.save_keys({role: part.images for role, part in sets.items()})
     card["weights"] = None
     if recipe is not GAUSSIAN:
         card["weights"] = bank.save_weights(bank.FOLDER / f"{name}.pt", model.cpu().state_dict())
     card["scores"] = bank.save_scores(
         bank.FOLDER / f"{name}.npz",
-        **{f"keys: {role}": bank.keys(part.images) for role, part in sets.items()},
         **{f"bits: {role}": values for role, values in found.items()},
         **watched,
         steps=np.array(marks),
     )
     (bank.FOLDER / f"{name}.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def priced(vae, beta):
+    """A module that trains `vae` at a price: its log_prob is -(distortion + beta * rate), the ELBO for beta = 1 alone.
+
+    Higgins et al. 2017, equation 4. The history of such a run is of this weighted sum, its scores are of the ELBO.
+    """
+    import torch
+
+    class Priced(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.vae, self.initialise = vae, vae.initialise
+
+        def log_prob(self, images, generator=None):
+            rate, distortion = self.vae.rate_and_distortion(images, generator=generator)
+            return -distortion - beta * rate
+
+    return Priced()
+
+
+def rate_and_distortion(vae, images, batch_size=100):
+    """Means over images of the two parts of minus the ELBO that `training.evaluate` scores, nats an image."""
+    import torch
+
+    with torch.no_grad():
+        parts = [vae.rate_and_distortion(batch) for batch in images.split(batch_size)]
+    return {
+        part: round(torch.cat(values).mean().item(), 1)
+        for part, values in zip(("rate", "distortion"), zip(*parts, strict=True), strict=True)
+    }
 
 
 def fit_gaussian(model, train, validation, ridges):

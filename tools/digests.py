@@ -22,7 +22,7 @@ def of(nb, book=chapters.BOOK):
 
 
 def bank(book):
-    """Digest of all cards of the bank; a card holds the digests of its weights and scores."""
+    """Digest of all cards of the bank; a card holds the digests of its weights, scores and keys."""
     cards = sorted((book / "bank").glob("*.json"))
     return hashlib.sha256(b"".join(card.name.encode() + card.read_bytes() for card in cards)).hexdigest()[:16]
 

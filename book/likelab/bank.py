@@ -5,8 +5,9 @@
     card("glow", pair)                 how it was trained, on what, and what came out
 
 A run is three files in `book/bank`: a card (`.json`), weights (`.pt`) and scores (`.npz`). A weight file holds
-tensors by name and the version of its format, nothing else. Its SHA-256 digest stands in the card, as that of
-the scores does, and is compared before a byte of the file is interpreted. `make bank` makes the files. The
+tensors by name and the version of its format, nothing else. Which images the scores are of is told by keys, eight
+bytes an image, in a fourth file (`.keys`) that all runs with the same images share. The SHA-256 digests of all three
+stand in the card, and are compared before a byte of a file is interpreted. `make bank` makes the files. The
 Gaussian has no weight file: its covariance would be larger than all other runs, and is fitted in seconds.
 """
 
@@ -59,7 +60,7 @@ def card(name, pair=None, seed=0):
         raise DataError.about(path, "the card of a run", error.strerror, f"There are {known}. {REMEDY}") from error
     except ValueError as error:
         raise DataError.about(path, "the card of a run", f"no JSON ({error})", REMEDY) from error
-    if not isinstance(found, dict) or not {"model", "architecture", "weights", "scores"} <= found.keys():
+    if not isinstance(found, dict) or not {"model", "architecture", "weights", "scores", "keys"} <= found.keys():
         raise DataError.about(path, "the card of a run", "something else", REMEDY)
     return found
 
@@ -94,7 +95,8 @@ def scores(name, images, pair=None, seed=0):
     Looked up by the images' pixels; images that the bank has not seen are evaluated now. Estimators as in
     `training.evaluate`: ELBO with one draw, exact, or one draw of dequantisation noise.
     """
-    known = _scores(stem(name, pair, seed), card(name, pair, seed)["scores"])
+    described = card(name, pair, seed)
+    known = _scores(stem(name, pair, seed), described["scores"], described["keys"])
     wanted = keys(images)
     new = [i for i, key in enumerate(wanted.tolist()) if key not in known]
     values = np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
@@ -124,12 +126,21 @@ def keys(images):
     return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
+def keys_path(digest):
+    """The file of keys with this SHA-256 digest, which names it: runs of other images never overwrite it."""
+    return FOLDER / f"images-{digest[:12]}.keys"
+
+
 @functools.cache
-def _scores(run, digest):
-    held, known = _arrays(FOLDER / f"{run}.npz", digest), {}
-    for role in ROLES:
-        known |= zip(held[f"keys: {role}"].tolist(), held[f"bits: {role}"].tolist(), strict=True)
-    return known
+def _scores(run, digest, keys_digest):
+    """{key of an image: bits per dimension} of all images that a run was evaluated on."""
+    held, path = _arrays(FOLDER / f"{run}.npz", digest), keys_path(keys_digest)
+    values = np.concatenate([held[f"bits: {role}"] for role in ROLES])
+    content = _content(path, keys_digest, "the keys of a run's images")
+    if len(content) != 8 * len(values):
+        found = f"{len(content):,} bytes"
+        raise DataError.about(path, f"8 bytes for each of {len(values):,} scores of {run}", found, REMEDY)
+    return dict(zip(np.frombuffer(content, "<u8").tolist(), values.tolist(), strict=True))
 
 
 def _arrays(path, digest):
@@ -140,6 +151,12 @@ def _arrays(path, digest):
             return {name: held[name] for name in held.files}
     except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise DataError.about(path, "arrays of numbers", f"something else ({error})", REMEDY) from error
+
+
+def save_keys(sets):
+    """Write the keys of uint8 images, {role: (N, C, H, W)}, to the file named after its digest. Returns the digest."""
+    content = np.concatenate([keys(sets[role]) for role in ROLES]).tobytes()
+    return _write(keys_path(hashlib.sha256(content).hexdigest()), content)
 
 
 def save_scores(path, **arrays):
@@ -162,7 +179,7 @@ def save_weights(path, state_dict):
 
 
 def _write(path, content):
-    beside = Path(path).with_name(Path(path).name + ".part")
+    beside = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")  # runs that train together share keys
     try:
         beside.write_bytes(content)
         os.replace(beside, path)

@@ -1,8 +1,7 @@
 """Explorable figures: one pure function and its controls, live with a kernel and as HTML without one.
 
-`threshold`, `shell`, `terms`, `variances`, `dials`, `ruler` and `receptive_field` are finished experiments,
-each in a module of its own. `Experiment` with `Choice`, `Slider` and the marks of `draw` is what they are made of,
-and what the next one is made of.
+Finished experiments stand in modules of their own, `threshold`, `shell` and so on. `Experiment` with `Choice`, `Slider`
+and the marks of `draw` is what they are made of, and what the next one is made of.
 """
 
 from .core import Choice, Experiment, ExploreError, Slider
@@ -12,7 +11,8 @@ from .ruler import ruler
 from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
-from .variances import CHANNELS, variances
+from .variances import variances
+from .walk import latent_walk
 
 __all__ = [
     "CHANNELS",
@@ -22,6 +22,7 @@ __all__ = [
     "ExploreError",
     "Slider",
     "dials",
+    "latent_walk",
     "receptive_field",
     "ruler",
     "shell",

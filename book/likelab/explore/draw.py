@@ -84,6 +84,11 @@ def point(x, y):
     return {"kind": "point", "x": x, "y": y}
 
 
+def dot(x, y):
+    """A ring, for one of several points."""
+    return {"kind": "dot", "x": x, "y": y}
+
+
 def picture(href, x, y, width, height):
     """A small image between (x, y), its upper left corner, and (x + width, y − height), its pixels left square."""
     return {"kind": "picture", "href": href, "x": x, "y": y, "width": width, "height": height}
@@ -237,6 +242,9 @@ def _panel(panel, name, state, along):
             f'<circle class="point" cx="{x}" cy="{y}" r="5.5"></circle>'
         )
 
+    def dot(mark):
+        return f'<circle class="dot" cx="{_n(X(mark["x"]))}" cy="{_n(Y(mark["y"]))}" r="4.5"></circle>'
+
     def picture(mark):
         x, y = X(mark["x"]), Y(mark["y"])
         wide, high = X(mark["x"] + mark["width"]) - x, Y(mark["y"] - mark["height"]) - y
@@ -278,6 +286,7 @@ def _panel(panel, name, state, along):
         "trace": trace,
         "curve": curve,
         "point": point,
+        "dot": dot,
         "picture": picture,
         "cells": cells,
         "label": label,

@@ -83,6 +83,7 @@
           `<circle class="point" cx="${x}" cy="${y}" r="5.5"></circle>`
         );
       },
+      dot: (mark) => `<circle class="dot" cx="${n(X(mark.x))}" cy="${n(Y(mark.y))}" r="4.5"></circle>`,
       picture(mark) {
         const [x, y] = [X(mark.x), Y(mark.y)];
         const [wide, high] = [X(mark.x + mark.width) - x, Y(mark.y - mark.height) - y];
