@@ -19,15 +19,6 @@ names = pytest.mark.parametrize("name", [path.name for path in chapters.paths()]
 
 
 @pytest.fixture(scope="module")
-def environment():
-    try:
-        return colab.environment()
-    except subprocess.CalledProcessError:
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse("pip could not install requirements-colab.txt: is there a network?")
-
-
-@pytest.fixture(scope="module")
 def published(tmp_path_factory):
     return colab.publish(tmp_path_factory.mktemp("published"))
 
