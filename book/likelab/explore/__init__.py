@@ -11,7 +11,7 @@ from .ruler import ruler
 from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
-from .variances import variances
+from .variances import CHANNELS, variances
 from .walk import latent_walk
 
 __all__ = [
