@@ -17,6 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 from scipy import integrate, stats
+from torch import nn
 
 import chapters
 from likelab import bank, data, explore
@@ -26,6 +27,9 @@ from likelab.explore.receptive import BLIND, CHANNELS, KERNELS, SEEN, STACKS, fi
 from likelab.explore.ruler import SCALES, read
 from likelab.explore.shell import log_share_within
 from likelab.explore.threshold import BINS, share_above
+from likelab.explore.warp import GRAIN, HALF, SHADES, density, grid_lines
+from likelab.explore.warp import path as passed
+from likelab.models.glow import FlowStep, Level
 from likelab.models.pixelcnn import PixelCNN, shift_down, shift_right
 from likelab.models.vae import discretised_logistic
 
@@ -111,6 +115,18 @@ def walk(**changes):
     return explore.latent_walk(**{"costs": BETAS} | options | changes)
 
 
+def links():
+    """A flow of two linear links and a bend, with their log-determinants worked out by hand."""
+    turn = lambda p: (p @ [[0.6, 0.9], [-0.8, 1.0]] + [0.2, -0.1], np.full(len(p), np.log(1.32)))  # noqa: E731
+    bend = lambda p: (np.stack([p[:, 0], (p[:, 1] + np.sin(2 * p[:, 0])) * np.exp(p[:, 0] / 3)], 1), p[:, 0] / 3)  # noqa: E731
+    return [("a turn", turn), ("a bend", bend), ("another turn", turn)]
+
+
+def warp():
+    points = np.random.default_rng(3).normal(0, 0.7, (40, 2))
+    return explore.warp(links(), points, {"a <point>": (0.3, -0.5), "a far one": (-1.2, 1.4)})
+
+
 # The experiments beside the threshold of one pair.
 OTHERS = {
     "pairs": pairs,
@@ -121,6 +137,7 @@ OTHERS = {
     "ruler": explore.ruler,
     "receptive_field": explore.receptive_field,
     "latent_walk": walk,
+    "warp": warp,
 }
 
 
@@ -447,6 +464,71 @@ def test_the_walk_of_the_book_decodes_what_it_says():
                 assert error.mean() < 4 and np.quantile(error, 0.99) < 6.5, (beta, step)
         nats = 3072 * math.log(2)
         assert (rate * nats, distortion * nats) == pytest.approx((cost["rate"], cost["distortion"]), abs=3)
+
+
+def test_what_is_warped_is_the_flows_own_forward_pass():
+    """On a flow from chapter 05 with random weights: places, account, and back by the flow's own inverse."""
+    torch.manual_seed(0)
+    flow = Level([FlowStep(2, hidden=4, activation=nn.SiLU) for _ in range(3)]).double()
+    points = torch.randn(50, 2, 1, 1, dtype=torch.float64)
+    flow.forward_and_log_det(points)
+    flow.requires_grad_(False)
+    for weight in flow.parameters():
+        weight += 0.2 * torch.randn(weight.shape)
+
+    def step(k):
+        def function(places):
+            z, log_det = flow[k].forward_and_log_det(torch.as_tensor(places, dtype=torch.float64)[:, :, None, None])
+            return z[:, :, 0, 0].numpy(), log_det.numpy()
+
+        return f"step {k}", function
+
+    there, here = points[:, :, 0, 0].numpy(), points[0, :, 0, 0].tolist()
+    figure = explore.warp([step(k) for k in range(3)], there, {"first": here})
+    z, log_det = flow.forward_and_log_det(points)
+    last = figure.table.at({"layer": 3, "watch": "first"})
+    assert [last["cloud_x"], last["cloud_y"]] == np.round(GRAIN * z[:, :, 0, 0].numpy()).T.tolist()
+    rounded = torch.tensor([last["cloud_x"], last["cloud_y"]], dtype=torch.float64).T[:, :, None, None] / GRAIN
+    back = flow.inverse_and_log_det(rounded)[0]
+    assert (back - points).abs().max() < 0.1  # as the stored places are rounded
+    normal = torch.distributions.Normal(0.0, 1.0).log_prob(z).flatten(1).sum(1)
+    assert last["there"] == pytest.approx(normal[0].item(), abs=0.011)
+    assert last["volume"] == pytest.approx(log_det[0].item(), abs=0.011)
+    rows = zip(last["row_volume"], last["row_there"], strict=True)
+    assert {round(volume + there, 2) for volume, there in rows} == {round((normal + log_det)[0].item(), 2)}
+
+
+def test_the_warped_density_integrates_to_one_after_every_link():
+    figure, names = warp(), links()
+    for layer in range(4):
+        fine = density(names[layer:], half=8, cells=400)
+        assert fine.sum() * (16 / 400) ** 2 == pytest.approx(1, abs=0.002)
+        shown = figure.table.at({"layer": layer, "watch": "a far one"})
+        picture = Image.open(io.BytesIO(base64.b64decode(shown["shade"].split(",")[1])))
+        stored = np.asarray(picture)[..., 3] / 255 * shown["peak"]
+        cells = density(names[layer:])
+        assert np.abs(stored - cells).max() <= shown["peak"] * 0.51 / SHADES + 0.01
+        assert stored.sum() * (6 / len(cells)) ** 2 == pytest.approx(cells.sum() * (6 / len(cells)) ** 2, abs=0.05)
+    # after the last link it is the standard normal, upright: the first row is the top one
+    assert cells[0, 0] == pytest.approx(math.exp(-((3 * 43 / 44) ** 2)) / (2 * math.pi))
+    top = density([("up", lambda p: (p - [0, 1], np.zeros(len(p))))])
+    assert top.argmax() // len(top) < len(top) / 2
+
+
+def test_the_grid_stays_on_its_lines():
+    """Corners of the stored path lie on the warped lines; a linear link leaves them straight."""
+    figure, lines = warp(), grid_lines()
+    for layer in range(4):
+        path = figure.table.at({"layer": layer, "watch": "a far one"})["grid"]
+        parts = [[int(v) for v in re.findall(r"-?\d+", part)] for part in path.split("M")[1:]]
+        corners = np.concatenate([np.reshape(part, (-1, 2)).cumsum(0) for part in parts]) / GRAIN
+        places = passed(links(), lines.reshape(-1, 2))[0][layer]
+        away = [np.hypot(*(places - corner).T).min() for corner in corners]
+        assert max(away) < 1 / GRAIN and np.abs(corners).max() <= HALF
+        kept = places[(np.abs(places) <= HALF).all(1)]
+        assert np.ptp(corners, 0) == pytest.approx(np.ptp(kept, 0), abs=1.5 / GRAIN)
+        if layer < 2:
+            assert {len(part) for part in parts} == {4}, "a straight line needs two corners"
 
 
 def test_images_that_a_kernel_shows_are_never_in_the_page():

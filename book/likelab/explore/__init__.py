@@ -13,6 +13,7 @@ from .terms import Costs, terms
 from .threshold import threshold
 from .variances import CHANNELS, variances
 from .walk import latent_walk
+from .warp import warp
 
 __all__ = [
     "CHANNELS",
@@ -29,4 +30,5 @@ __all__ = [
     "terms",
     "threshold",
     "variances",
+    "warp",
 ]

@@ -70,7 +70,7 @@ def line(start, end):
 
 
 def trace(x, y, along, tone=""):
-    """The path of (x, y) while the slider `along` moves through its whole range; tone: "" or "dashed"."""
+    """The path of (x, y) while the slider `along` runs through its range; tones: "dashed", "inside", "outside"."""
     return {"kind": "trace", "x": x, "y": y, "along": along, "tone": tone}
 
 
@@ -89,13 +89,23 @@ def dot(x, y):
     return {"kind": "dot", "x": x, "y": y}
 
 
+def dots(x, y, tone):
+    """Small dots at the points of two lists; those outside the panel are left out."""
+    return {"kind": "dots", "x": x, "y": y, "tone": tone}
+
+
+def sketch(d):
+    """Thin lines that no list of one length could hold: a path in SVG's language, in the units of the axes."""
+    return {"kind": "sketch", "d": d}
+
+
 def picture(href, x, y, width, height):
     """A small image between (x, y), its upper left corner, and (x + width, y − height), its pixels left square."""
     return {"kind": "picture", "href": href, "x": x, "y": y, "width": width, "height": height}
 
 
 def address(pixels, quality=None):
-    """A picture as text for `picture`: uint8 (H, W, 3) -> a data address, without loss unless a quality is given."""
+    """A picture as text for `picture`: uint8 (H, W, 3 or 4) -> a data address; without loss, or of some quality."""
     held, lossless = io.BytesIO(), quality is None
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.save(held, "WEBP", lossless=lossless, quality=100 if lossless else quality, method=6)
@@ -153,6 +163,11 @@ def percent(share):
     if 0.995 <= share < 1:
         return "over 99\u00a0%"
     return fixed(100 * share, 0) + "\u00a0%"
+
+
+def signed(value):
+    """A number with its sign and two decimals."""
+    return ("+" if value >= 0 else "\u2212") + fixed(abs(float(value)), 2)
 
 
 def shown(value, how):
@@ -245,6 +260,18 @@ def _panel(panel, name, state, along):
     def dot(mark):
         return f'<circle class="dot" cx="{_n(X(mark["x"]))}" cy="{_n(Y(mark["y"]))}" r="4.5"></circle>'
 
+    def dots(mark):
+        path = ""
+        for x, y in zip(map(X, state(mark["x"])), map(Y, state(mark["y"])), strict=True):
+            if left <= x <= right and top <= y <= base:
+                path += f"M{_n(x)} {_n(y)}h0"
+        return f'<path class="dots {mark["tone"]}" d="{path}"></path>'
+
+    def sketch(mark):
+        wide, high = width / (x_high - x_low), height / (y_high - y_low)
+        place = f"matrix({wide:.6f} 0 0 {-high:.6f} {left - wide * x_low:.6f} {base + high * y_low:.6f})"
+        return f'<path class="sketch" transform="{place}" d="{escape(state(mark["d"]))}"></path>'
+
     def picture(mark):
         x, y = X(mark["x"]), Y(mark["y"])
         wide, high = X(mark["x"] + mark["width"]) - x, Y(mark["y"] - mark["height"]) - y
@@ -287,6 +314,8 @@ def _panel(panel, name, state, along):
         "curve": curve,
         "point": point,
         "dot": dot,
+        "dots": dots,
+        "sketch": sketch,
         "picture": picture,
         "cells": cells,
         "label": label,

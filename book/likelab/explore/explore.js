@@ -84,6 +84,18 @@
         );
       },
       dot: (mark) => `<circle class="dot" cx="${n(X(mark.x))}" cy="${n(Y(mark.y))}" r="4.5"></circle>`,
+      dots(mark) {
+        const ys = state(mark.y).map(Y);
+        const path = state(mark.x)
+          .map(X)
+          .map((x, i) => (left <= x && x <= right && top <= ys[i] && ys[i] <= base ? `M${n(x)} ${n(ys[i])}h0` : ""));
+        return `<path class="dots ${mark.tone}" d="${path.join("")}"></path>`;
+      },
+      sketch(mark) {
+        const [wide, high] = [width / (xHigh - xLow), height / (yHigh - yLow)];
+        const [a, d, e, f] = [wide, -high, left - wide * xLow, base + high * yLow].map((v) => v.toFixed(6));
+        return `<path class="sketch" transform="matrix(${a} 0 0 ${d} ${e} ${f})" d="${escape(state(mark.d))}"></path>`;
+      },
       picture(mark) {
         const [x, y] = [X(mark.x), Y(mark.y)];
         const [wide, high] = [X(mark.x + mark.width) - x, Y(mark.y - mark.height) - y];

@@ -55,7 +55,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
         for row, _ in ROWS:
             value = getattr(own, row)[i] - mean[model][row]
             out[f"{row}_at"] = round(float(np.clip(value, low, high)), 3)
-            out[f"{row}_value"] = _signed(value)
+            out[f"{row}_value"] = draw.signed(value)
             for tone, group in (("inside", inside), ("outside", outside)):
                 values = getattr(group[model], row) - mean[model][row]
                 bars = np.histogram(np.clip(values, low, high), edges)[0]
@@ -119,10 +119,6 @@ def _heat_map(where, low, high):
     """Dark below low, bright above high; few colours, as a page has many of these."""
     levels = np.clip(np.round(COLOURS * (where - low) / (high - low)), 0, COLOURS) / COLOURS
     return draw.address(np.uint8(255 * plt.get_cmap("magma")(levels)[..., :3]))
-
-
-def _signed(value):
-    return ("+" if value >= 0 else "\u2212") + draw.fixed(abs(float(value)), 2)
 
 
 def _pictures():
