@@ -115,8 +115,8 @@ def walk(**changes):
     return explore.latent_walk(**{"costs": BETAS} | options | changes)
 
 
-def links():
-    """A flow of two linear links and a bend, with their log-determinants worked out by hand."""
+def moves():
+    """A flow of two linear moves and a bend, with their log-determinants worked out by hand."""
     turn = lambda p: (p @ [[0.6, 0.9], [-0.8, 1.0]] + [0.2, -0.1], np.full(len(p), np.log(1.32)))  # noqa: E731
     bend = lambda p: (np.stack([p[:, 0], (p[:, 1] + np.sin(2 * p[:, 0])) * np.exp(p[:, 0] / 3)], 1), p[:, 0] / 3)  # noqa: E731
     return [("a turn", turn), ("a bend", bend), ("another turn", turn)]
@@ -124,7 +124,7 @@ def links():
 
 def warp():
     points = np.random.default_rng(3).normal(0, 0.7, (40, 2))
-    return explore.warp(links(), points, {"a <point>": (0.3, -0.5), "a far one": (-1.2, 1.4)})
+    return explore.warp(moves(), points, {"a <point>": (0.3, -0.5), "a far one": (-1.2, 1.4)})
 
 
 # The experiments beside the threshold of one pair.
@@ -498,8 +498,8 @@ def test_what_is_warped_is_the_flows_own_forward_pass():
     assert {round(volume + there, 2) for volume, there in rows} == {round((normal + log_det)[0].item(), 2)}
 
 
-def test_the_warped_density_integrates_to_one_after_every_link():
-    figure, names = warp(), links()
+def test_the_warped_density_integrates_to_one_after_every_move():
+    figure, names = warp(), moves()
     for layer in range(4):
         fine = density(names[layer:], half=8, cells=400)
         assert fine.sum() * (16 / 400) ** 2 == pytest.approx(1, abs=0.002)
@@ -509,20 +509,20 @@ def test_the_warped_density_integrates_to_one_after_every_link():
         cells = density(names[layer:])
         assert np.abs(stored - cells).max() <= shown["peak"] * 0.51 / SHADES + 0.01
         assert stored.sum() * (6 / len(cells)) ** 2 == pytest.approx(cells.sum() * (6 / len(cells)) ** 2, abs=0.05)
-    # after the last link it is the standard normal, upright: the first row is the top one
-    assert cells[0, 0] == pytest.approx(math.exp(-((3 * 43 / 44) ** 2)) / (2 * math.pi))
+    # after the last move it is the standard normal, upright: the first row is the top one
+    assert cells[0, 0] == pytest.approx(math.exp(-((3 * 39 / 40) ** 2)) / (2 * math.pi))
     top = density([("up", lambda p: (p - [0, 1], np.zeros(len(p))))])
     assert top.argmax() // len(top) < len(top) / 2
 
 
 def test_the_grid_stays_on_its_lines():
-    """Corners of the stored path lie on the warped lines; a linear link leaves them straight."""
+    """Corners of the stored path lie on the warped lines; a linear move leaves them straight."""
     figure, lines = warp(), grid_lines()
     for layer in range(4):
         path = figure.table.at({"layer": layer, "watch": "a far one"})["grid"]
         parts = [[int(v) for v in re.findall(r"-?\d+", part)] for part in path.split("M")[1:]]
         corners = np.concatenate([np.reshape(part, (-1, 2)).cumsum(0) for part in parts]) / GRAIN
-        places = passed(links(), lines.reshape(-1, 2))[0][layer]
+        places = passed(moves(), lines.reshape(-1, 2))[0][layer]
         away = [np.hypot(*(places - corner).T).min() for corner in corners]
         assert max(away) < 1 / GRAIN and np.abs(corners).max() <= HALF
         kept = places[(np.abs(places) <= HALF).all(1)]

@@ -1,4 +1,4 @@
-"""Experiment: a flow in the plane, link by link, with the account of one point's density."""
+"""Experiment: a flow in the plane, move by move, with the account of one point's density."""
 
 import math
 
@@ -12,22 +12,22 @@ GRAIN = 40  # drawn coordinates are whole multiples of 1/40, about a unit of the
 GRID = 2.4, 1.8  # the grid covers this much of the plane each way from the centre
 APART = 0.6  # its lines
 FINE = 3000  # places on a line, of which those stay that its shape needs
-CELLS = 44  # of the density's picture, a side
+CELLS = 40  # of the density's picture, a side
 SHADES = 16
 
 
-def warp(links, points, watched, choose="Point", caption="", id="warp"):
-    """Scrub through the links of a flow in the plane: grid, points and density are carried along.
+def warp(moves, points, watched, choose="Point", caption="", id="warp"):
+    """Scrub through the moves of a flow in the plane: grid, points and density are carried along.
 
-    links: [(name, function)] from the data to the latents; each function takes points (N, 2) to their images (N, 2)
+    moves: [(name, function)] from the data to the latents; each function takes points (N, 2) to their images (N, 2)
     and the log|det| of its Jacobian at each, (N,), in nats. The latents' density is a standard normal. points: data
     to draw, (N, 2); watched: {name: (x, y)} of points whose account can be followed, chosen under the label `choose`.
     Returns an Experiment.
     """
-    clouds, lines = path(links, points)[0], path(links, grid_lines().reshape(-1, 2))[0]
-    drawn = [as_path(lines[k].reshape(-1, FINE, 2)) for k in range(len(links) + 1)]
-    shades = [density(links[k:]) for k in range(len(links) + 1)]
-    accounts = {name: _account(links, at) for name, at in watched.items()}
+    clouds, lines = path(moves, points)[0], path(moves, grid_lines().reshape(-1, 2))[0]
+    drawn = [as_path(lines[k].reshape(-1, FINE, 2)) for k in range(len(moves) + 1)]
+    shades = [density(moves[k:]) for k in range(len(moves) + 1)]
+    accounts = {name: _account(moves, at) for name, at in watched.items()}
 
     def after(layer, watch):
         layer = int(layer)  # a live slider gives a float
@@ -39,7 +39,7 @@ def warp(links, points, watched, choose="Point", caption="", id="warp"):
             "cloud_y": _grains(clouds[layer][:, 1]),
             "shade": _picture(shades[layer]),
             "peak": round(float(shades[layer].max()), 2),
-            "name": links[layer - 1][0] if layer else "data space",
+            "name": moves[layer - 1][0] if layer else "data space",
             "watch_x": _grains([x]),
             "watch_y": _grains([y]),
             "volume": volume[layer],
@@ -52,7 +52,7 @@ def warp(links, points, watched, choose="Point", caption="", id="warp"):
             "total": round(volume[0] + there[0], 2),
             "total_text": draw.signed(volume[0] + there[0]),
             # a table has rows: the whole way of the point
-            "row": list(range(len(links) + 1)),
+            "row": list(range(len(moves) + 1)),
             "row_x": np.round(place[:, 0], 2),
             "row_y": np.round(place[:, 1], 2),
             "row_volume": volume,
@@ -64,16 +64,16 @@ def warp(links, points, watched, choose="Point", caption="", id="warp"):
         id,
         after,
         [
-            Slider("layer", "Links passed", 0, len(links), 1, 0, f"of {len(links)}"),
+            Slider("layer", "Moves made", 0, len(moves), 1, 0, f"of {len(moves)}"),
             Choice("watch", choose, tuple(watched), next(iter(watched))),
         ],
-        [_square_of_points(), _square_of_density(), _account_plot(len(links), min(ends), max(ends))],
-        summary="After {layer:0} of {links} links, {name}: log|det| so far {volume_text} nats, log-density where the "
+        [_square_of_points(), _square_of_density(), _account_plot(len(moves), min(ends), max(ends))],
+        summary="After {layer:0} of {moves} moves ({name}): log|det| so far {volume_text} nats, log-density where the "
         "point is now {there_text} nats. Together {total_text} nats: log p of the point.",
         table={
             "caption": "{watch}: its way to the latents; nats",
             "columns": [
-                ["Links passed", "row", 0],
+                ["Moves made", "row", 0],
                 ["x", "row_x", 2],
                 ["y", "row_y", 2],
                 ["log|det| so far", "row_volume", 2],
@@ -81,35 +81,35 @@ def warp(links, points, watched, choose="Point", caption="", id="warp"):
             ],
         },
         caption=f"{len(points)} points of data; what leaves a frame is not drawn. The density is darkest where it is "
-        "highest after as many links. {caption}",
-        words={"links": str(len(links)), "caption": caption},
+        "highest after as many moves. {caption}",
+        words={"moves": str(len(moves)), "caption": caption},
     )
 
 
-def path(links, points):
-    """Where points (N, 2) are before the first link and after each, and the log|det| up to there.
+def path(moves, points):
+    """Where points (N, 2) are before the first move and after each, and the log|det| up to there.
 
     Returns ((K + 1, N, 2), (K + 1, N) in nats).
     """
     places, volumes = [np.asarray(points, dtype=float)], [np.zeros(len(points))]
-    for _, link in links:
-        place, log_det = link(places[-1])
+    for _, move in moves:
+        place, log_det = move(places[-1])
         places.append(np.asarray(place, dtype=float))
         volumes.append(volumes[-1] + np.asarray(log_det, dtype=float))
     return np.stack(places), np.stack(volumes)
 
 
-def log_density(links, points):
-    """log p (N,) in nats of points (N, 2), under a standard normal pulled through the links."""
-    places, volumes = path(links, points)
+def log_density(moves, points):
+    """log p (N,) in nats of points (N, 2), under a standard normal pulled through the moves."""
+    places, volumes = path(moves, points)
     return volumes[-1] - (places[-1] ** 2).sum(1) / 2 - math.log(2 * math.pi)
 
 
-def density(links, half=HALF, cells=CELLS):
+def density(moves, half=HALF, cells=CELLS):
     """Density at the middles of a square's equal cells, (cells, cells), the first row at the top."""
     middle = half * ((2 * np.arange(cells) + 1) / cells - 1)
     points = np.stack(np.meshgrid(middle, middle[::-1]), -1).reshape(-1, 2)
-    return np.exp(log_density(links, points)).reshape(cells, cells)
+    return np.exp(log_density(moves, points)).reshape(cells, cells)
 
 
 def grid_lines():
@@ -151,10 +151,10 @@ def _simplified(line):
     return np.concatenate([_simplified(line[: k + 1])[:-1], _simplified(line[k:])])
 
 
-def _account(links, at):
-    """Both terms of one point's log p after each number of links, to the cent, and the point's places."""
-    places, volumes = path(links, [at])
-    total = round(float(log_density(links, [at])[0]), 2)
+def _account(moves, at):
+    """Both terms of one point's log p after each number of moves, to the cent, and the point's places."""
+    places, volumes = path(moves, [at])
+    total = round(float(log_density(moves, [at])[0]), 2)
     volume = [round(float(v), 2) for v in volumes[:, 0]]
     return volume, [round(total - v, 2) for v in volume], places[:, 0]
 
@@ -182,9 +182,9 @@ WATCHED = draw.dots("watch_x", "watch_y", "watched")
 
 def _square_of_points():
     return draw.plot(
-        "{layer:0} links passed: {name}",
-        "A grid over the plane of the data and points of the data, both as they are after the links passed so far: "
-        "the grid bends from link to link, and the two arcs of points become a round cloud.",
+        "{layer:0} moves made: {name}",
+        "A grid over the plane of the data and points of the data, both as they are after the moves made so far: "
+        "the grid bends from move to move, and the two arcs of points become a round cloud.",
         (302, 300),
         _square([draw.sketch("grid"), draw.dots("cloud_x", "cloud_y", "inside"), WATCHED]),
     )
@@ -194,17 +194,17 @@ def _square_of_density():
     side = 2 * GRAIN * HALF
     return draw.plot(
         "The model's density there, at most {peak:2}",
-        "A map of the density that the model has after the links passed so far: two arcs in the space of the data, a "
-        "round Gaussian hill after the last link.",
+        "A map of the density that the model has after the moves made so far: two arcs in the space of the data, a "
+        "round Gaussian hill after the last move.",
         (302, 300),
         _square([draw.picture("shade", -side / 2, side / 2, side, side), WATCHED]),
     )
 
 
-def _account_plot(links, low, high):
+def _account_plot(moves, low, high):
     room = 0.06 * (high - low)
     marks = [
-        draw.line((0, "total"), (links, "total")),
+        draw.line((0, "total"), (moves, "total")),
         draw.rule("layer"),
         draw.grip("layer"),
         draw.trace("passed", "volume", "layer", "inside"),
@@ -214,11 +214,11 @@ def _account_plot(links, low, high):
         draw.label("log-density where it is: {there_text}", 0, high + room, "start", "outside name", (0, -30)),
         draw.label("together: {total_text}", 0, high + room, "start", "quiet", (0, -14)),
     ]
-    x = draw.axis(0, links, "links passed", [(k, str(k)) for k in range(0, links + 1, 2)])
+    x = draw.axis(0, moves, "moves made", [(k, str(k)) for k in range(0, moves + 1, 2)])
     y = draw.axis(low - room, high + room, "nats", draw.nice_ticks(low, high))
     return draw.plot(
         "The account of {watch}",
-        "Two curves over the links passed, in nats: the log-determinants so far, and dashed the log-density at the "
+        "Two curves over the moves made, in nats: the log-determinants so far, and dashed the log-density at the "
         "place that the point has reached. Where one rises the other falls by as much; their sum is a level line.",
         (420, 300),
         [draw.panel((56, 66, 350, 186), x, y, marks)],
