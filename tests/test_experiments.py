@@ -87,7 +87,7 @@ DRAG = (0.1, 0.5, 0.9)  # places along a slider or a plot, as shares of it
 
 
 def draggable(twin):
-    """(controls, places to press and go to) for each slider and each plot that is dragged, the latter aslant."""
+    """(controls, places to press and go to) for each slider and each plot that is dragged, aslant if it moves two."""
     for control in twin.controls:
         if not isinstance(control, Choice):
             left, width, y = middle(field(twin, control))
@@ -99,7 +99,9 @@ def draggable(twin):
             (x, y, wide, high), scale = plot["panels"][0]["box"], width / plot["width"]
             top = centre - plot["height"] * scale / 2
             controls = [control for control in twin.controls if control.name in plot["drag"]]
-            yield controls, [(left + (x + share * wide) * scale, top + (y + share * high) * scale) for share in DRAG]
+            down = DRAG if len(controls) > 1 else [0.5] * len(DRAG)
+            shares = zip(DRAG, down, strict=True)
+            yield controls, [(left + (x + a * wide) * scale, top + (y + b * high) * scale) for a, b in shares]
 
 
 def drag(twin, act):

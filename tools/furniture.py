@@ -25,7 +25,10 @@ PICTURE = "_static/svhn-anomaly.png"
 PICTURE_ALT = "Histograms of bits per dimension: under four models, house numbers lie left of the training photographs."
 LOST = "404"
 FIGURE = re.compile(
-    r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>)<script>(?P<js>.*?)</script>', re.S
+    r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>'
+    # What a figure computes with is its own and stays; the script that draws comes after it.
+    r"(?:<script>\(globalThis\.exploreFunctions.*?</script>)?)<script>(?P<js>.*?)</script>",
+    re.S,
 )
 DESCRIPTION = 200  # characters
 
