@@ -12,7 +12,7 @@ from conftest import ROOT
 # Colab's environment lacks what tests are made of; that is found behind its own packages.
 WALK = f"""
 import sys
-sys.path[:0] = {[str(ROOT / folder) for folder in ("tests", "book")]}
+sys.path[:0] = {[str(ROOT / folder) for folder in ("tests", "tools", "book")]}
 sys.path.append({sysconfig.get_path("purelib")!r})
 import ipywidgets, test_explore, twins
 from likelab import explore
