@@ -18,9 +18,9 @@ from likelab.models.glow import Glow
 def defined(chapter, names, given):
     """Functions of a chapter by name, in a namespace that holds `given`."""
     (path,) = [path for path in chapters.paths() if path.name.startswith(chapter)]
-    space = dict(given)
+    space = dict(given)  # the functions' globals: what is put in later they see
     for cell in chapters.code_cells(chapters.read(path)):
-        for node in ast.parse(cell.source).body if "%" not in cell.source[:1] else []:
+        for node in ast.parse(cell.source).body:
             if isinstance(node, ast.FunctionDef) and node.name in names:
                 exec(compile(ast.Module([node], []), path.name, "exec"), space)
     assert set(names) <= space.keys()
@@ -82,10 +82,8 @@ def test_a_gaussians_gap_is_its_directions_contributions():
     gaussian = Gaussian(shape=(3, 2, 2)).fit(inside, mirror=False)
     gaussian.ridge.fill_(1.5)
     spread, basis = gaussian.spread.flip(0), gaussian.basis.flip(1)
-    space = defined("10", ("deviations", "moments", "gaussian_gap"), {"gaussian": gaussian, "spread": spread})
-    space |= {"basis": basis}
-    functions = defined("10", ("deviations", "moments", "gaussian_gap"), space)
-    functions |= {"moments_in": functions["moments"](inside), "moments_out": functions["moments"](outside)}
-    functions = defined("10", ("gaussian_gap",), functions)
+    given = {"gaussian": gaussian, "spread": spread, "basis": basis}
+    ten = defined("10", ("deviations", "moments", "gaussian_gap"), given)
+    ten |= {"moments_in": ten["moments"](inside), "moments_out": ten["moments"](outside)}
     gap = gaussian.log_prob(outside).mean() - gaussian.log_prob(inside).mean()
-    assert functions["gaussian_gap"](1.5).sum() == pytest.approx(gap.item(), rel=1e-9)
+    assert ten["gaussian_gap"](1.5).sum() == pytest.approx(gap.item(), rel=1e-9)

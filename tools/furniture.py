@@ -19,6 +19,8 @@ from urllib.parse import urljoin, urlsplit
 from docutils import nodes
 from PIL import Image
 
+import setup_cell
+
 ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = "OWNER/REPO"
 PICTURE = "_static/svhn-anomaly.png"
@@ -48,8 +50,7 @@ def configure(app, config):
     base = config.html_baseurl or site_address(repository)
     config.html_baseurl = base and base.rstrip("/") + "/"
     config.html_additional_pages = {LOST: f"{LOST}.html"}
-    package = (ROOT / "book" / "likelab" / "__init__.py").read_text("utf-8")
-    app.release_here = re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE).group(1)
+    app.release_here = setup_cell.version(ROOT)
     tag = ["git", "tag", "--list", f"v{app.release_here}"]
     try:
         app.tag_here = subprocess.run(tag, cwd=ROOT, capture_output=True, text=True).stdout.strip()

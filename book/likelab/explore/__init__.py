@@ -11,12 +11,11 @@ from .ruler import ruler
 from .shell import shell
 from .terms import Costs, terms
 from .threshold import threshold
-from .variances import CHANNELS, variances
+from .variances import variances
 from .walk import latent_walk
 from .warp import warp
 
 __all__ = [
-    "CHANNELS",
     "Choice",
     "Costs",
     "Experiment",

@@ -48,17 +48,16 @@ def dials(scores, pictures, outside, sets, picture, caption="", id="dials"):
             out |= {f"bars_{k}": bars(here[model]), f"outside_{k}": bars(outside[model]), f"share_{k}": likelier[k]}
         return out
 
-    def slider(name, label, values, unit):
-        step = round(values[1] - values[0], 6)
-        return Slider(name, label, values[0], values[-1], step, values[-1] if name == "contrast" else values[0], unit)
+    def slider(name, label, values, start, unit):
+        return Slider(name, label, values[0], values[-1], round(values[1] - values[0], 6), start, unit)
 
     return Experiment(
         id,
         turned,
         [
-            slider("contrast", "Contrast", [round(100 * c) for c in contrasts], "%"),
-            slider("blur", "Blur", blurs, "pixels"),
-            slider("noise", "Noise", noises, "grey levels"),
+            slider("contrast", "Contrast", [round(100 * c) for c in contrasts], round(100 * contrasts[-1]), "%"),
+            slider("blur", "Blur", blurs, blurs[0], "pixels"),
+            slider("noise", "Noise", noises, noises[0], "grey levels"),
         ],
         [_picture(), _histograms(models, low, high)],
         summary="{range} of {inside}, {under}, are likelier than the median of {outside}.",
