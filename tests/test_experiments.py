@@ -83,6 +83,7 @@ def test_keys_move_every_control_to_its_ends(place, twin):
         assert len(shown) > 1, f"{control.name!r} moves and the figure does not"
 
 
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 DRAG = (0.1, 0.5, 0.9)  # places along a slider or a plot, as shares of it
 
 
@@ -137,6 +138,7 @@ def test_a_finger_drags_sliders_and_plots_on_a_phone(place, twin):
     def act(kind, x, y):
         points = [] if kind == "release" else [{"x": x, "y": y}]
         devtools.send("Input.dispatchTouchEvent", {"type": kinds[kind], "touchPoints": points})
+        page.evaluate(NEXT_FRAME)  # with which a browser hands over the moves of a finger
 
     drag(twin, act)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

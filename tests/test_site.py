@@ -220,6 +220,18 @@ def measured(page, responses):
     return ours, sum(weights.values()), page.evaluate(PAINT)
 
 
+# Formulas that scroll sideways and that the tab key passes over, with all unfolded for a moment that folds.
+OUT_OF_REACH = """async () => {
+  const folded = [...document.querySelectorAll("details:not([open])")];
+  for (const details of folded) details.open = true;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const wide = [...document.querySelectorAll("mjx-container[display]")].filter((f) => f.scrollWidth > f.clientWidth);
+  const missed = wide.filter((formula) => formula.tabIndex !== 0).map((formula) => formula.textContent);
+  for (const details of folded) details.open = false;
+  return missed;
+}"""
+
+
 # What axe-core finds in what the theme and docutils write, and one small thing of ours: (rule, element) -> what it is.
 KNOWN = {
     ("region", ".sidebar-primary-item"): "the theme puts its search button outside the page's landmarks",
@@ -280,6 +292,7 @@ def test_page(visit, barriers, name, view, capsys):
     page, faults = visit(name, *VIEWS[view], seen=responses.append)
     look = page.evaluate(LOOK)
     ours, everything, seen = measured(page, responses)
+    out_of_reach = page.evaluate(OUT_OF_REACH)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"\W+", "-", name.removesuffix(".html").removeprefix("book/"))
     page.screenshot(path=SCREENSHOTS / f"{stem}-{view}.png", full_page=True, animations="disabled")
@@ -298,6 +311,7 @@ def test_page(visit, barriers, name, view, capsys):
     assert seen["paint"] < 4000  # ms; a second where nothing else runs
     assert seen["shift"] < 0.25  # formulas that are typeset
     assert not re.search("IMG|FIGURE|svg", seen["worst"]), "a figure moves"
+    assert out_of_reach == []
     if view != "phone":
         assert barriers(page, None if view == "light" else "color-contrast") == []
 

@@ -1,14 +1,18 @@
 // A formula wider than the page scrolls sideways, so the keyboard has to be able to reach it (WCAG 2.1.1).
-function reachWideFormulas() {
-  for (const formula of document.querySelectorAll("mjx-container[display]")) {
+// Whether it is wider can change: the window's size, a font that comes late, a fold that opens.
+const wideFormulas = new ResizeObserver((changes) => {
+  for (const formula of new Set(changes.map((change) => change.target.closest("mjx-container")))) {
     if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
     else formula.removeAttribute("tabindex");
   }
-}
-window.addEventListener("load", () => {
-  window.MathJax?.startup?.promise.then(reachWideFormulas);
-  window.addEventListener("resize", reachWideFormulas);
 });
+window.addEventListener("load", () =>
+  window.MathJax?.startup?.promise.then(() => {
+    for (const part of document.querySelectorAll("mjx-container[display], mjx-container[display] > mjx-math")) {
+      wideFormulas.observe(part);
+    }
+  }),
+);
 
 // On paper nothing unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
 // the explorable figures stay folded: they fill pages.
