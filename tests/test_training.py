@@ -72,6 +72,62 @@ def test_nonsense_stops_with_the_step():
         run(Breaks(), steps=50, evaluations=1)
 
 
+class Noisy(Bernoullish):
+    """Its likelihood is of its noise, which it keeps."""
+
+    def __init__(self):
+        super().__init__()
+        self.noise, self.threads = [], []
+
+    def log_prob(self, images, generator=None):
+        self.noise.append(torch.rand(len(images), generator=generator))
+        self.threads.append(torch.get_num_threads())
+        return self.noise[-1] * super().log_prob(images)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_halves_add_up_to_the_whole(two_threads, count):
+    images, found = striped(count, 0.7, 0), []
+    for halves in (False, True):
+        model = Bernoullish().double()
+        with training.Gradients(model, torch.Generator().manual_seed(0), halves) as gradients:
+            found.append([gradients(images), *model.logits.grad.tolist()])
+    model = Bernoullish().double()
+    loss = -model.log_prob(images).mean() / 16 / math.log(2)
+    loss.backward()
+    for halves_or_whole in found:
+        assert halves_or_whole == pytest.approx([loss.item(), *model.logits.grad.tolist()], rel=1e-12)
+
+
+def test_halves_share_threads_but_no_noise(two_threads):
+    model, images = Noisy(), striped(8, 0.5, 0)
+    with training.Gradients(model, torch.Generator().manual_seed(0), halves=True) as gradients:
+        gradients(images)
+    assert model.threads == [1, 1] and torch.get_num_threads() == 2
+    assert [len(noise) for noise in model.noise] == [4, 4] and not torch.equal(*model.noise)
+
+
+def test_halves_repeat_themselves_and_learn(two_threads):
+    one, two = (run(Noisy(), steps=60, evaluations=1, halves=True)[0] for _ in range(2))
+    assert torch.equal(one.logits, two.logits)
+    model, history = run(halves=True)
+    assert history.validation[-1] < 7.5
+
+
+def test_one_thread_takes_the_batch_whole(two_threads):
+    torch.set_num_threads(1)
+    one, two = (run(Noisy(), steps=20, evaluations=1, halves=halves)[0] for halves in (False, True))
+    assert torch.equal(one.logits, two.logits) and len(two.noise[0]) == 16
+
+
 def test_float_images_are_refused():
     with pytest.raises(TypeError, match="uint8"):
         training.fit(Bernoullish(), torch.rand(4, 1, 2, 2), striped(4, 0.5, 0), steps=1)

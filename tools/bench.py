@@ -7,8 +7,9 @@
 The public one is `normflows` (Stimper et al. 2023), installed from the package index into an environment of its own
 under _build/bench. Every contestant is a process that trains only while it is told to, a few seconds at a
 time, in turn with the others, so that a machine that slows down slows them all. All see the same images, mirror
-images, dequantisation, optimiser and clock; what differs is the model, the recipe where the table says so, and that
-the book's models keep freed memory, as its training loop does; one row gives that to the public code too.
+images, dequantisation, optimiser and clock; what differs is the model, the recipe where the table says so, and the
+loop: the book's models are trained as its chapters do it, with freed memory kept and a flow's batch in two halves side
+by side (`training.keep_memory`, `training.Gradients`). One row gives that to the public code too.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,36 +33,27 @@ PUBLIC = ROOT / "_build" / "bench"
 NORMFLOWS = "normflows==1.7.3"
 DIMS = 3 * 32 * 32
 
-# Contestant: (model, optimiser, batch size, peak learning rate, schedule, largest gradient norm).
+# Contestant: (model, loop, optimiser, batch size, peak learning rate, schedule, largest gradient norm). The loop is one
+# of LOOPS: this book's, with the batch in "halves" or "whole", or "plain".
 SAME = {  # one architecture: 3 levels × 8 steps, 64 hidden channels, affine couplings
-    "Glow of this book": ("same_glow", "adam", 64, 1e-3, "constant", None),
-    "normflows": ("normflows_glow", "adam", 64, 1e-3, "constant", None),
-    "normflows, memory kept": ("normflows_glow", "adam", 64, 1e-3, "constant", None),
+    "Glow of this book": ("same_glow", "halves", "adam", 64, 1e-3, "constant", None),
+    "normflows": ("normflows_glow", "plain", "adam", 64, 1e-3, "constant", None),
+    "normflows, our loop": ("normflows_glow", "halves", "adam", 64, 1e-3, "constant", None),
 }
-KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}  # training.keep_memory
 RACE = {
-    "VAE, chapter 03": ("chapter_vae", "adam", 8, 2e-3, "cosine", 10),
-    "PixelCNN, chapter 04": ("chapter_pixelcnn", "adam", 4, 5e-3, "cosine", 10),
-    "Glow, chapter 05": ("chapter_glow", "adam", 16, 5e-3, "cosine", 10),
-    "normflows, its example's recipe": ("normflows_glow", "adamax", 64, 1e-3, "constant", None),
-    "normflows, this book's recipe": ("normflows_glow", "adam", 16, 5e-3, "cosine", 10),
+    "VAE, chapter 03": ("chapter_vae", "whole", "adam", 8, 2e-3, "cosine", 10),
+    "PixelCNN, chapter 04": ("chapter_pixelcnn", "whole", "adam", 4, 5e-3, "cosine", 10),
+    "Glow, chapter 05": ("chapter_glow", "halves", "adam", 16, 5e-3, "cosine", 10),
+    "normflows, its example's recipe": ("normflows_glow", "plain", "adamax", 64, 1e-3, "constant", None),
+    "normflows, this book's recipe": ("normflows_glow", "plain", "adam", 16, 5e-3, "cosine", 10),
 }
 
 
-# A model comes as (module, log_prob): log_prob(images, generator) in nats, noise from the generator.
-
-
-def noisy(images, generator):
-    return images.float() + torch.rand(images.shape, generator=generator)
+# A model has log_prob(images, generator) in nats, with noise from the generator.
 
 
 def book_model(module, name, **architecture):
-    sys.path.insert(0, str(ROOT / "book"))
-    from likelab import training
-
-    training.keep_memory()  # as training.fit does
-    model = getattr(importlib.import_module(f"likelab.models.{module}"), name)(**architecture)
-    return model, lambda images, generator: model.log_prob(images, generator=generator)
+    return getattr(importlib.import_module(f"likelab.models.{module}"), name)(**architecture)
 
 
 def same_glow():
@@ -83,6 +76,11 @@ def normflows_glow():
     """Its documentation's multi-scale Glow, in the same size."""
     import normflows as nf
 
+    class Images(nf.MultiscaleFlow):
+        def log_prob(self, images, generator):
+            noisy = images.float() + torch.rand(images.shape, generator=generator)
+            return super().log_prob(noisy / 256, None) - DIMS * math.log(256)
+
     levels, steps, hidden = 3, 8, 64
     priors, merges, flows = [], [], []
     for i in range(levels):
@@ -93,8 +91,7 @@ def normflows_glow():
         if i > 0:
             merges.append(nf.flows.Merge())
         priors.append(nf.distributions.DiagGaussian((3 * 2 ** (levels - i + (i == 0)), side, side)))
-    model = nf.MultiscaleFlow(priors, flows, merges)
-    return model, lambda images, generator: model.log_prob(noisy(images, generator) / 256, None) - DIMS * math.log(256)
+    return Images(priors, flows, merges)
 
 
 MODELS = {f.__name__: f for f in (same_glow, chapter_vae, chapter_pixelcnn, chapter_glow, normflows_glow)}
@@ -106,23 +103,45 @@ def rate_factor(schedule, step, share):
     return warm * (0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1)
 
 
+def plain(_, model, generator):
+    def gradients(batch):
+        loss = -model.log_prob(batch, generator).mean() / (DIMS * math.log(2))
+        model.zero_grad()
+        loss.backward()
+        return loss.item()
+
+    return gradients
+
+
+def ours(training, model, generator, halves=False):
+    training.keep_memory()
+    return training.Gradients(model, generator, halves)
+
+
+LOOPS = {"plain": plain, "whole": ours, "halves": partial(ours, halves=True)}
+
+
 def work(contestant, folder, seconds):
     """Train on demand: each line on stdin is a number of seconds, each answer a line of JSON; "end" evaluates."""
-    name, optimiser, batch_size, lr, schedule, clip = contestant
+    sys.path.insert(0, str(ROOT / "book"))
+    from likelab import training
+
+    name, loop, optimiser, batch_size, lr, schedule, clip = contestant
     torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count())
     images = {name: torch.from_numpy(np.load(f"{folder}/{name}.npy")) for name in ("train", "inside", "outside")}
-    model, log_prob = MODELS[name]()
-    generator, used, step, loss = torch.Generator().manual_seed(0), 0.0, 0, torch.tensor(math.nan)
+    model, generator = MODELS[name](), torch.Generator().manual_seed(0)
+    used, step, loss = 0.0, 0, math.nan
 
     began = time.perf_counter()
     first = images["train"][torch.randperm(len(images["train"]), generator=generator)[:256]]
     with torch.no_grad():  # a start from data; its time counts
-        model.initialise(first) if hasattr(model, "initialise") else log_prob(first, generator)
+        model.initialise(first) if hasattr(model, "initialise") else model.log_prob(first, generator)
     used += time.perf_counter() - began
     make = torch.optim.Adam if optimiser == "adam" else torch.optim.Adamax
     parameters = list(model.parameters())
     optimiser = make(parameters, lr=lr, **({"fused": True} if make is torch.optim.Adam else {}))
+    gradients = LOOPS[loop](training, model, generator)
     for line in sys.stdin:
         if line.strip() == "end":
             break
@@ -132,23 +151,21 @@ def work(contestant, folder, seconds):
             batch = images["train"][torch.randint(len(images["train"]), (batch_size,), generator=generator)]
             mirrored = torch.rand(batch_size, generator=generator) < 0.5
             batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-            loss = -log_prob(batch, generator).mean() / (DIMS * math.log(2))
-            optimiser.zero_grad()
-            loss.backward()
+            loss = gradients(batch)
             if clip:
                 torch.nn.utils.clip_grad_norm_(parameters, clip)
             optimiser.param_groups[0]["lr"] = lr * rate_factor(schedule, step, used / seconds)
             optimiser.step()
             step += 1
             used += time.perf_counter() - began
-        report = {"images": (step - first) * batch_size, "seconds": used - before, "loss": loss.item(), "step": step}
+        report = {"images": (step - first) * batch_size, "seconds": used - before, "loss": loss, "step": step}
         report["done"] = used >= seconds
         print(json.dumps(report), flush=True)
     model.eval()
     found = {}
     with torch.no_grad():
         for which in ("inside", "outside"):
-            log_p = torch.cat([log_prob(batch, generator) for batch in images[which].split(100)])
+            log_p = torch.cat([model.log_prob(batch, generator=generator) for batch in images[which].split(100)])
             found[which] = (-log_p / (DIMS * math.log(2))).tolist()
     print(json.dumps(found | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}), flush=True)
 
@@ -158,8 +175,7 @@ class Contestant:
         self.name, self.images, self.seconds, self.rates, self.done = name, 0, 0.0, [], False
         python = PUBLIC / "bin" / "python" if settings[0] == "normflows_glow" else sys.executable
         command = [python, __file__, "--work", json.dumps([settings, str(folder), seconds])]
-        env = os.environ | (KEPT if name.endswith("memory kept") else {})
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, line):
         try:
@@ -183,6 +199,7 @@ def public_environment():
         print(f"installing {NORMFLOWS} into {PUBLIC.relative_to(ROOT)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", PUBLIC], check=True)
         wanted = [NORMFLOWS, f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"]
+        wanted += ["tqdm", "scikit-learn"]  # for this book's loop
         subprocess.run([PUBLIC / "bin" / "pip", "install", "--quiet", *wanted], check=True)
         (PUBLIC / "done").touch()
 
@@ -204,7 +221,7 @@ def compete(table, folder, seconds, slice_seconds):
 
 def sampling(n=16):
     """Seconds to draw n images from chapter 04's PixelCNN: (naive, cached), from the same noise."""
-    model, _ = chapter_pixelcnn()
+    model = chapter_pixelcnn()
     from likelab.models.pixelcnn import walk, walk_cached
 
     noise, seconds = model.eval().noise(n, torch.Generator().manual_seed(0)), []

@@ -5,6 +5,7 @@ import ctypes
 import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
@@ -48,6 +49,46 @@ def keep_memory():
         mallopt(trim_threshold, 1 << 30)
 
 
+class Gradients:
+    """Called with a batch, leave the gradient of its mean bits per dimension in the parameters; return that mean.
+
+    halves: on a CPU with two threads or more, both halves of a batch are worked on at once, each with half of the
+    threads and noise of its own. A model of many small operations wastes less of a second core so; one of few large
+    operations is faster whole.
+    """
+
+    def __init__(self, model, generator, halves=False):
+        self.model, self.parameters = model, [p for p in model.parameters() if p.requires_grad]
+        self.device, self.threads = self.parameters[0].device, torch.get_num_threads()
+        self.generators, self.pool = [generator], None
+        if halves and self.device.type == "cpu" and self.threads > 1:
+            seed = torch.randint(2**62, (), generator=generator).item()
+            self.generators.append(torch.Generator().manual_seed(seed))
+            self.pool = ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=[self.threads // 2])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.pool:
+            self.pool.shutdown()
+            torch.set_num_threads(self.threads)  # some of what a thread of the pool sets is set for all
+
+    def __call__(self, batch):
+        parts = batch.chunk(len(self.generators))
+        run = self.pool.map if self.pool else map
+        losses, gradients = zip(*run(self.part, parts, self.generators, [len(batch)] * len(parts)), strict=True)
+        for parameter, *shares in zip(self.parameters, *gradients, strict=True):
+            parameter.grad = sum(shares)
+        return sum(losses)
+
+    def part(self, images, generator, count):
+        """(loss, its gradients) of some of `count` images."""
+        log_prob = self.model.log_prob(images.to(self.device), generator=generator)
+        loss = bits.per_dim(log_prob, images[0].numel()).sum() / count
+        return loss.item(), torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+
+
 @torch.no_grad()
 def evaluate(model, images, batch_size=100):
     """Bits per dimension of uint8 images (N, C, H, W), image by image: (N,) on the CPU."""
@@ -67,24 +108,25 @@ def fit(
     warmup=50,
     clip=None,
     flip=True,
+    halves=False,
     seed=0,
     evaluations=8,
     watch=None,
 ):
     """Maximise model.log_prob on train; end with the weights that were best on validation.
 
-    train, validation: uint8 (N, C, H, W). Each step draws batch_size images with replacement, mirrors half
-    of them (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to
-    `clip` if given. The validation images are evaluated `evaluations` times, evenly spread. `watch(step,
-    model)` is called at the start and at each evaluation. A model with an `initialise(images)` method sees
-    256 training images first. Returns a History. Raises TrainingError where the loss is not finite.
+    train, validation: uint8 (N, C, H, W). Each step draws batch_size images with replacement, mirrors half of them
+    (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to `clip` if given;
+    `halves` is that of `Gradients`. The validation images are evaluated `evaluations` times, evenly spread.
+    `watch(step, model)` is called at the start and at each evaluation. A model with an `initialise(images)` method
+    sees 256 training images first. Returns a History. Raises TrainingError where the loss is not finite.
     """
     for images in (train, validation):
         bits.check_images(images)
     keep_memory()
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
-    dims, began = train[0].numel(), time.perf_counter()
+    began = time.perf_counter()
     if hasattr(model, "initialise"):
         first = torch.randint(len(train), (256,), generator=generator)
         model.initialise(train[first].to(device), generator=generator)
@@ -96,37 +138,36 @@ def fit(
     history, best, recent = History(), None, []
     model.train()
     bar = tqdm(range(steps), desc="training", unit="step", mininterval=1, file=sys.stderr, dynamic_ncols=True)
-    for step in bar:
-        batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
-        if flip:
-            mirrored = torch.rand(batch_size, generator=generator) < 0.5
-            batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-        loss = bits.per_dim(model.log_prob(batch.to(device), generator=generator), dims).mean()
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss became {loss.item()} at step {step} of {steps} (learning rate "
-                f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
-            )
-        optimiser.zero_grad()
-        loss.backward()
-        if clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, clip)
-        optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
-        optimiser.step()
-        recent.append(loss.item())
-        if step + 1 in marks:
-            value = evaluate(model, validation).mean().item()
-            model.train()
-            history.steps.append(step + 1)
-            history.train.append(sum(recent) / len(recent))
-            history.validation.append(value)
-            recent = []
-            bar.set_postfix_str(f"validation {value:.2f} bits/dim")
-            if best is None or value < best[0]:
-                best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
-                history.best_step = step + 1
-            if watch:
-                watch(step + 1, model)
+    with Gradients(model, generator, halves) as gradients:
+        for step in bar:
+            batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
+            if flip:
+                mirrored = torch.rand(batch_size, generator=generator) < 0.5
+                batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
+            loss = gradients(batch)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} at step {step} of {steps} (learning rate "
+                    f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
+                )
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, clip)
+            optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
+            optimiser.step()
+            recent.append(loss)
+            if step + 1 in marks:
+                value = evaluate(model, validation).mean().item()
+                model.train()
+                history.steps.append(step + 1)
+                history.train.append(sum(recent) / len(recent))
+                history.validation.append(value)
+                recent = []
+                bar.set_postfix_str(f"validation {value:.2f} bits/dim")
+                if best is None or value < best[0]:
+                    best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
+                    history.best_step = step + 1
+                if watch:
+                    watch(step + 1, model)
     model.load_state_dict(best[1])
     model.eval()
     history.seconds = time.perf_counter() - began
