@@ -103,7 +103,7 @@ def rate_factor(schedule, step, share):
     return warm * (0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1)
 
 
-def plain(_, model, generator):
+def plain(model, generator):
     def gradients(batch):
         loss = -model.log_prob(batch, generator).mean() / (DIMS * math.log(2))
         model.zero_grad()
@@ -113,7 +113,9 @@ def plain(_, model, generator):
     return gradients
 
 
-def ours(training, model, generator, halves=False):
+def ours(model, generator, halves=False):
+    from likelab import training
+
     training.keep_memory()
     return training.Gradients(model, generator, halves)
 
@@ -123,10 +125,8 @@ LOOPS = {"plain": plain, "whole": ours, "halves": partial(ours, halves=True)}
 
 def work(contestant, folder, seconds):
     """Train on demand: each line on stdin is a number of seconds, each answer a line of JSON; "end" evaluates."""
-    sys.path.insert(0, str(ROOT / "book"))
-    from likelab import training
-
     name, loop, optimiser, batch_size, lr, schedule, clip = contestant
+    sys.path.insert(0, str(ROOT / "book"))
     torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count())
     images = {name: torch.from_numpy(np.load(f"{folder}/{name}.npy")) for name in ("train", "inside", "outside")}
@@ -141,7 +141,7 @@ def work(contestant, folder, seconds):
     make = torch.optim.Adam if optimiser == "adam" else torch.optim.Adamax
     parameters = list(model.parameters())
     optimiser = make(parameters, lr=lr, **({"fused": True} if make is torch.optim.Adam else {}))
-    gradients = LOOPS[loop](training, model, generator)
+    gradients = LOOPS[loop](model, generator)
     for line in sys.stdin:
         if line.strip() == "end":
             break

@@ -78,8 +78,11 @@ class Gradients:
         parts = batch.chunk(len(self.generators))
         run = self.pool.map if self.pool else map
         losses, gradients = zip(*run(self.part, parts, self.generators, [len(batch)] * len(parts)), strict=True)
-        for parameter, *shares in zip(self.parameters, *gradients, strict=True):
-            parameter.grad = sum(shares)
+        total = list(gradients[0])
+        for more in gradients[1:]:
+            torch._foreach_add_(total, more)
+        for parameter, gradient in zip(self.parameters, total, strict=True):
+            parameter.grad = gradient
         return sum(losses)
 
     def part(self, images, generator, count):
