@@ -193,7 +193,7 @@ def _square_of_points():
 def _square_of_density():
     side = 2 * GRAIN * HALF
     return draw.plot(
-        "The model's density there, at most {peak:2}",
+        "The density there, at most {peak:2}",
         "A map of the density that the model has after the moves made so far: two arcs in the space of the data, a "
         "round Gaussian hill after the last move.",
         (302, 300),
