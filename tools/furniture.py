@@ -6,7 +6,8 @@
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
 - Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
-  takes half of the bytes of a PNG.
+  takes half of the bytes of a PNG. Each leads to itself in full size, as a phone shows a wide figure at a third.
+- Printed sentences, told from printed tables, may wrap.
 """
 
 import hashlib
@@ -77,7 +78,7 @@ def complete(app, name, template, context, doctree):
             button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{app.tag_here}/")
     if "body" in context:
         images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
-        context["body"] = lighten_images(share_scripts(app, name, context["body"]), images)
+        context["body"] = lighten_images(let_sentences_wrap(share_scripts(app, name, context["body"])), images)
 
 
 def colab_buttons(buttons):
@@ -110,18 +111,34 @@ def share_scripts(app, name, body):
     return FIGURE.sub(shared, body)
 
 
+def let_sentences_wrap(body):
+    """The body with the class `sentences` at each printed output that has no columns: no two spaces in a row."""
+
+    def marked(match):
+        columns = re.search(r"\S {2,}\S|^ ", re.sub(r"<[^>]+>", "", match["text"]), re.M)
+        return match.group() if columns else match.group().replace("output stream", "output stream sentences", 1)
+
+    return re.sub(
+        r'<div class="output stream[^>]*><div class="highlight"><pre>(?P<text>.*?)</pre>', marked, body, flags=re.S
+    )
+
+
 def lighten_images(body, images):
-    """The body with WebP in place of PNG, and with its width and height. images: {name on the site: file}."""
+    """The body with WebP in place of PNG, each with its width and height and a link to itself.
+
+    images: {name on the site: file}.
+    """
 
     def lightened(match):
         tag, source = match.group(), re.search(r'\bsrc="[^"]*_images/([^"/]+)\.png"', match.group())
         if source is None or (file := images.get(f"{source.group(1)}.png")) is None:
             return tag
         tag = tag.replace(f"_images/{source.group(1)}.png", f"_images/{source.group(1)}.webp")
-        if re.search(r"\b(width|height|style)=", tag):
-            return tag
-        with Image.open(file) as image:
-            return f'{tag[:4]} width="{image.width}" height="{image.height}"{tag[4:]}'
+        if not re.search(r"\b(width|height|style)=", tag):
+            with Image.open(file) as image:
+                tag = f'{tag[:4]} width="{image.width}" height="{image.height}"{tag[4:]}'
+        address = re.search(r'\bsrc="([^"]*)"', tag).group(1)
+        return f'<a class="full-size" href="{address}" title="Full size">{tag}</a>'
 
     return re.sub(r"<img\b[^>]*>", lightened, body)
 

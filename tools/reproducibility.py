@@ -30,9 +30,9 @@ What the paper {cite:p}`nalisnick2019` reports, and what this book measured. Thi
 paper's saw 50,000 and more, and trained for days. So absolute bits per dimension are expected to differ, and what
 counts is order and sign. A mean *agrees* if it is within {close} bits per dimension of the reported one.
 `make bank` makes the runs anew, from the first 4,000 images of whatever copy of the data is there. The tables of the
-paper could not be opened while this page was made; the third column says where a value comes from.
+paper could not be opened while this page was made; the last column says where a value comes from.
 
-| | as reported | certainty | here | verdict |
+| | verdict | as reported | here | certainty |
 |---|---|---|---|---|
 """
 
@@ -153,7 +153,7 @@ def page():
         else:
             here = re.sub(r"\{([^:}]+):([^}]+)\}", lambda m: format(values[m[1]], m[2]), here)
         verdict = "–" if condition is None else "agrees" if condition(values) else "**differs**"
-        lines.append(f"| {what} | {reported} | {CERTAINTY[certainty]} | {here} | {verdict} |\n")
+        lines.append(f"| {what} | {verdict} | {reported} | {here} | {CERTAINTY[certainty]} |\n")
     lines.append("\n## The runs of the bank\n\nOne thread of a CPU each, unless it says otherwise.\n\n")
     lines.append("| run | trained on | weights | steps | minutes | machine |\n|---|---|---|---|---|---|\n")
     for path in sorted((chapters.BOOK / "bank").glob("*.json")):

@@ -129,7 +129,7 @@ def _pictures():
         draw.picture("map", SIDE + 14, SIDE, SIDE, SIDE),
         draw.label("the image", 0, SIDE, "start", "quiet", (0, -7)),
         draw.label("its bits", SIDE + 14, SIDE, "start", "quiet", (0, -7)),
-        draw.label("bright: dear; dark: cheap", SIDE + 14, 0, "start", "quiet", (0, 16)),
+        draw.label("bright is dear", SIDE + 14, 0, "start", "quiet", (0, 16)),
     ]
     return draw.plot(
         "{image}",
