@@ -285,6 +285,26 @@ def barriers():
     return barriers
 
 
+def test_printed_sentences_wrap_and_printed_tables_do_not():
+    printed = '<div class="output stream highlight"><div class="highlight"><pre><span></span>{}\n</pre></div></div>'
+    wraps = {
+        "Images: 4,000 of 50,000, and\nthe next sentence.": True,
+        "set      mean\nCIFAR-10 3.90": False,
+        "  indented": False,
+        "<span>a</span>  <span>b</span>": False,
+    }
+    for text, expected in wraps.items():
+        assert ("sentences" in furniture.let_sentences_wrap(printed.format(text))) == expected, text
+
+
+def test_figures_open_in_full_size(built):
+    for page in (built[0] / "book").glob("[0-9]*.html"):
+        body = page.read_text("utf-8")
+        opened = re.findall(r'<a class="full-size" href="([^"]+)"[^>]*><img[^>]* src="([^"]+)"', body)
+        assert len(opened) == len(re.findall(r"<img[^>]*_images/", body)) > 0, page.name
+        assert all(a == b and (page.parent / a).exists() for a, b in opened), page.name
+
+
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("name", PAGES)
 def test_page(visit, barriers, name, view, capsys):
