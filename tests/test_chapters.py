@@ -24,6 +24,11 @@ def test_the_table_of_contents_names_the_chapters_that_exist():
     assert [name for name in entries if name[:2].isdigit()] == list(NOTEBOOKS)
 
 
+def test_titles_have_the_numbers_by_which_the_text_calls_chapters():
+    for name, nb in NOTEBOOKS.items():
+        assert nb.cells[0].source.startswith(f"# {name[:2]} · "), name
+
+
 @each_chapter
 def test_text(nb):
     assert rules.for_text(nb, setup_cell.source()) == []

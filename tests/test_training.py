@@ -122,6 +122,16 @@ def test_halves_repeat_themselves_and_learn(two_threads):
     assert history.validation[-1] < 7.5
 
 
+def test_an_error_in_a_half_is_the_callers(two_threads):
+    class Fails(Bernoullish):
+        def log_prob(self, images, generator=None):
+            raise ValueError("no such images")
+
+    with pytest.raises(ValueError, match="no such images"):
+        run(Fails(), halves=True)
+    assert torch.get_num_threads() == 2
+
+
 def test_one_thread_takes_the_batch_whole(two_threads):
     torch.set_num_threads(1)
     one, two = (run(Noisy(), steps=20, evaluations=1, halves=halves)[0] for halves in (False, True))
