@@ -53,8 +53,7 @@ class Gradients:
     """Called with a batch, leave the gradient of its mean bits per dimension in the parameters; return that mean.
 
     halves: on a CPU with two threads or more, both halves of a batch are worked on at once, each with half of the
-    threads and noise of its own. A model of many small operations wastes less of a second core so; one of few large
-    operations is faster whole.
+    threads and noise of its own. Whether that is faster depends on the model and the batch: measure both.
     """
 
     def __init__(self, model, generator, halves=False):
