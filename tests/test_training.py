@@ -1,11 +1,14 @@
 """The training loop: it learns, repeats itself, keeps the best weights, and stops on nonsense."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
+from conftest import ROOT
 from likelab import training
 
 
@@ -150,3 +153,53 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     )
     assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["VAE", "PixelCNN", "Glow"])
+def test_it_uses_a_gpu_where_there_is_one(name):
+    """In a process of its own: it sets up a device that stands in for the GPU (elsewhere.py)."""
+    code = f"""
+import copy
+import sys
+import torch
+sys.path[:0] = {[str(ROOT / "tests"), str(ROOT / "book")]}
+import elsewhere
+from conftest import ROOT
+from likelab import training
+from likelab.models.glow import Glow
+from likelab.models.pixelcnn import PixelCNN
+from likelab.models.vae import VAE
+images = torch.randint(0, 256, (280, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+torch.manual_seed(0)
+there = {{"VAE": VAE, "PixelCNN": PixelCNN, "Glow": lambda: Glow(steps=(1, 1), hidden=8)}}["{name}"]()
+here, seen = copy.deepcopy(there), []
+def watch(step, model):
+    seen.append((step, next(model.parameters()).device.type, model.log_prob(images[:1]).device.type))
+def fit(model, **options):
+    return training.fit(model, images[:270], images[270:], steps=4, batch_size=2, evaluations=2, clip=10, **options)
+expected = fit(here)
+class Recorded(training.Gradients):
+    def part(self, *arguments):
+        trained.add(next(self.model.parameters()).device.type)
+        return super().part(*arguments)
+trained, training.Gradients, training.accelerator = set(), Recorded, lambda: elsewhere.DEVICE
+with elsewhere.there():
+    found = fit(there, watch=watch)
+assert seen == [(0, "cpu", "cpu"), (2, "cpu", "cpu"), (4, "cpu", "cpu")], seen
+assert trained == {{"elsewhere"}}, trained
+for a, b in ((found.train, expected.train), (found.validation, expected.validation)):
+    assert torch.allclose(torch.tensor(a), torch.tensor(b), atol=1e-4), (found, expected)
+assert {{p.device.type for p in there.parameters()}} == {{"cpu"}}
+assert torch.allclose(there.log_prob(images[:9]), here.log_prob(images[:9]), rtol=1e-4)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "training on elsewhere" in done.stderr
+
+
+def test_an_interrupted_model_is_back_on_its_device(monkeypatch):
+    model, moves = nn.Linear(1, 1), []
+    monkeypatch.setattr(model, "to", moves.append)
+    with pytest.raises(KeyboardInterrupt), training.placed(model, "elsewhere"):
+        raise KeyboardInterrupt
+    assert moves == ["elsewhere", torch.device("cpu")]

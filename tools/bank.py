@@ -116,7 +116,7 @@ def train(name, threads):
 
     recipe, _, seed, (inside, outside) = RUNS[name]
     torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = training.accelerator()
     used = data.load(inside, "train")[:4000]
     cut = len(used) - len(used) // 10
     sets = {
@@ -171,7 +171,9 @@ def train(name, threads):
         }
         | {"auroc": round(bits.auroc(found["inside"], found["outside"]), 4)},
         "seconds": round(seconds),
-        "machine": f"GPU {torch.cuda.get_device_name()}" if device == "cuda" else f"{threads} thread of {processor()}",
+        "machine": f"GPU {torch.cuda.get_device_name()}"
+        if device.type == "cuda"
+        else f"{threads} thread of {processor()}",
         "torch": torch.__version__,
         "date": date.today().isoformat(),
         "code": code_digest(recipe),

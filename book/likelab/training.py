@@ -1,6 +1,7 @@
 """The one training loop of the book: a budget in steps, a seed, and the best weights on validation images."""
 
 import contextlib
+import copy
 import ctypes
 import math
 import sys
@@ -34,6 +35,22 @@ def learning_rate(step, steps, peak, warmup):
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def accelerator():
+    """The device to train on: a GPU where torch can use one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextlib.contextmanager
+def placed(model, device):
+    """Inside, the model is on `device`; afterwards, also after an error, it is back where it was."""
+    home = next(model.parameters()).device
+    model.to(device)
+    try:
+        yield
+    finally:
+        model.to(home)
 
 
 def keep_memory():
@@ -121,26 +138,29 @@ def fit(
     (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to `clip` if given;
     `halves` is that of `Gradients`. The validation images are evaluated `evaluations` times, evenly spread.
     `watch(step, model)` is called at the start and at each evaluation. A model with an `initialise(images)` method
-    sees 256 training images first. Returns a History. Raises TrainingError where the loss is not finite.
+    sees 256 training images first. A model on the CPU is trained on a GPU where there is one; `watch` is given a copy
+    on the CPU then, and the model is back there at the end. Returns a History. Raises TrainingError where the loss is
+    not finite.
     """
     for images in (train, validation):
         bits.check_images(images)
     keep_memory()
-    device = next(model.parameters()).device
+    home = next(model.parameters()).device
+    device = accelerator() if home.type == "cpu" else home
     generator = torch.Generator().manual_seed(seed)
     began = time.perf_counter()
     if hasattr(model, "initialise"):
         first = torch.randint(len(train), (256,), generator=generator)
-        model.initialise(train[first].to(device), generator=generator)
+        model.initialise(train[first].to(home), generator=generator)
     if watch:
         watch(0, model)
-    parameters = list(model.parameters())
-    optimiser = torch.optim.Adam(parameters, lr=lr, fused=True)
     marks = {round(steps * (k + 1) / evaluations) for k in range(evaluations)}
     history, best, recent = History(), None, []
     model.train()
-    bar = tqdm(range(steps), desc="training", unit="step", mininterval=1, file=sys.stderr, dynamic_ncols=True)
-    with Gradients(model, generator, halves) as gradients:
+    title = "training" if device.type == "cpu" else f"training on {device.type}"
+    bar = tqdm(range(steps), desc=title, unit="step", mininterval=1, file=sys.stderr, dynamic_ncols=True)
+    with placed(model, device), Gradients(model, generator, halves) as gradients:
+        optimiser = torch.optim.Adam(gradients.parameters, lr=lr, fused=True)
         for step in bar:
             batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
             if flip:
@@ -153,7 +173,7 @@ def fit(
                     f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
                 )
             if clip is not None:
-                torch.nn.utils.clip_grad_norm_(parameters, clip)
+                torch.nn.utils.clip_grad_norm_(gradients.parameters, clip)
             optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
             optimiser.step()
             recent.append(loss)
@@ -169,7 +189,7 @@ def fit(
                     best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
                     history.best_step = step + 1
                 if watch:
-                    watch(step + 1, model)
+                    watch(step + 1, model if device == home else copy.deepcopy(model).to(home))
     model.load_state_dict(best[1])
     model.eval()
     history.seconds = time.perf_counter() - began
