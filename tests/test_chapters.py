@@ -79,6 +79,13 @@ BROKEN_TEXT = {
         f"no {name}": (lambda nb, name=name: nb.cells[-1].update(source=scratch.END.replace(name, "")), name)
         for name in rules.SECTIONS
     },
+    "directive": (lambda nb: nb.cells.append(new_markdown_cell(":::{dropdown} Answer\n42\n:::")), "Colab would show"),
+    "role": (lambda nb: nb.cells.append(new_markdown_cell("See {doc}`05_glow`.")), "Colab would show"),
+    "fenced directive": (lambda nb: nb.cells.append(new_markdown_cell("```{note}\nx\n```")), "Colab would show"),
+    "wrong name": (
+        lambda nb: nb.cells.append(new_markdown_cell("[Nobody (2019)](https://arxiv.org/abs/1810.09136)")),
+        "another name or year",
+    ),
     "image in text": (lambda nb: nb.cells.append(new_markdown_cell("![ ](a.png)")), "image without alt text"),
 }
 

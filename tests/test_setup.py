@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -21,9 +22,9 @@ def house(tmp_path):
     return tmp_path
 
 
-def setup(house, python=sys.executable):
+def setup(house, python=sys.executable, requirements="requirements-site.txt"):
     """Exit status, output, and lines of complaint; no package index can be reached."""
-    command = [sys.executable, house / "tools/setup_venv.py", "requirements-site.txt"]
+    command = [sys.executable, house / "tools/setup_venv.py", requirements]
     environment = os.environ | OFFLINE | {"PYTHON": str(python)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     return run.returncode, run.stdout, run.stderr.splitlines()
@@ -87,3 +88,20 @@ def test_what_is_damaged_is_made_anew_and_the_rest_is_left_alone(house):
     code, output, _ = setup(house)
     assert code == 0 and "Installing requirements-site.txt" in output
     assert (house / ".venv/kept").exists(), "new pins need no new environment"
+
+
+def wheel(folder, version):
+    """An empty package of a version, as pip installs it."""
+    info = f"nothing-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"nothing-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: nothing\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return archive.filename
+
+
+def test_a_second_file_that_wants_another_version_leaves_nothing_to_repair(house):
+    (house / "requirements-site.txt").write_text(f"{wheel(house, 2)}\n")
+    (house / "requirements.txt").write_text(f"{wheel(house, 1)}\n")
+    assert setup(house)[0] == setup(house, requirements="requirements.txt")[0] == 0
+    assert setup(house)[:2] == setup(house, requirements="requirements.txt")[:2] == (0, "")

@@ -3,9 +3,9 @@
     python tools/convert.py book/05_glow.ipynb glow.py   the chapter as text (jupytext's py:percent)
     python tools/convert.py glow.py book/05_glow.ipynb   the text as chapter
 
-The text files are not committed. On the way back the setup cell is filled in, code is formatted by ruff, and
-outputs are kept under cells whose code did not change. A cell's id follows from its text, so that differences
-between two versions of a chapter stay small.
+The text files are not committed. On the way back the setup cell is filled in, citations are spelled out
+(crossrefs.py), code is formatted by ruff, and outputs are kept under cells whose code did not change. A cell's id
+follows from its text, so that differences between two versions of a chapter stay small.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import jupytext
 import nbformat
 
 import chapters
+import crossrefs
 import setup_cell
 
 METADATA = {
@@ -38,6 +39,8 @@ def to_notebook(text, old=None):
             likelab["fresh"] = fresh  # still the digests of what made the outputs; the tests compare them
     nb.metadata = nbformat.from_dict(METADATA | {"likelab": likelab})
     for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            cell.source = crossrefs.spelled_out(cell.source)
         if cell.cell_type == "code" and (same := known.get(cell.source)):
             cell.outputs, cell.execution_count = same.outputs, same.execution_count
     name_cells(nb)

@@ -7,6 +7,7 @@
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
 - Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
   takes half of the bytes of a PNG. Each leads to itself in full size, as a phone shows a wide figure at a third.
+- What only a site can do in the text of a chapter: links to references, chapters and the glossary (crossrefs.py).
 - Printed sentences, told from printed tables, may wrap.
 """
 
@@ -20,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 from docutils import nodes
 from PIL import Image
 
+import crossrefs
 import setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,6 +217,7 @@ def finish(app, exception):
 
 def setup(app):
     app.connect("config-inited", configure, priority=900)
+    app.connect("source-read", crossrefs.read_source)
     app.connect("html-page-context", describe, priority=400)
     app.connect("html-page-context", complete, priority=900)
     app.connect("build-finished", finish, priority=900)

@@ -6,6 +6,7 @@ import re
 import nbformat
 
 import chapters
+import crossrefs
 import digests
 
 MEGABYTES = 2
@@ -20,7 +21,8 @@ APPEARANCE = ("likelab.figures", "likelab.explore")
 
 def for_text(nb, setup):
     """All rules that need no outputs; `setup` is the source of the setup cell."""
-    return [*plain_python(nb), *setup_first(nb, setup), *title(nb), *sections(nb), *markdown_images(nb)]
+    found = [*plain_python(nb), *setup_first(nb, setup), *title(nb), *sections(nb), *markdown_images(nb)]
+    return [*found, *plain_markdown(nb), *citations(nb)]
 
 
 def for_outputs(nb):
@@ -80,6 +82,21 @@ def markdown_images(nb):
     """Every image in the text says what it shows."""
     images = [image for cell in nb.cells for image in re.findall(r"!\[\s*\]\(.*?\)", prose(cell))]
     return [f"an image without alt text: {image}" for image in images]
+
+
+def plain_markdown(nb):
+    """The text is Markdown that Colab and JupyterLab show: no roles and directives of the site's."""
+    text = [cell for cell in nb.cells if cell.cell_type == "markdown"]
+    found = [mark for cell in text for mark in re.findall(r"^:::.*|^```+\{.*|\{[\w:]+\}`[^`]*`", cell.source, re.M)]
+    remedy = "write plain Markdown or HTML (citations: tools/convert.py)"
+    return [f"Colab would show {mark!r} as it stands: {remedy}" for mark in found]
+
+
+def citations(nb):
+    """A link to a paper of the references names its authors and its year."""
+    return [
+        f"references.bib has another name or year: {link}" for c in nb.cells for link in crossrefs.miscited(prose(c))
+    ]
 
 
 def errors(nb):

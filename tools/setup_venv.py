@@ -112,8 +112,11 @@ def main(requirements):
         return
     UNFINISHED.touch()
     install(requirements)
-    record = {"venv": str(VENV), "pins": pins, "contents": contents()}
-    stamp.write_text(json.dumps(record), encoding="utf-8")
+    # Also into the records of other files: what they had installed may have another version now.
+    now, there = {"venv": str(VENV), "contents": contents()}, VENV.glob("*.installed")
+    records = {path: json.loads(path.read_text(encoding="utf-8")) for path in there} | {stamp: {"pins": pins}}
+    for path, record in records.items():
+        path.write_text(json.dumps({**record, **now}), encoding="utf-8")
     UNFINISHED.unlink()
 
 
