@@ -62,7 +62,8 @@ def bits_histogram(sets, title, ax=None, bins=60):
             ax.axvline(values.mean(), color=colour, linestyle=line, linewidth=1.5)
     ax.set(title=title, xlabel="bits per dimension  (← likelier)", ylabel="share of images")
     ax.set_yticks([])
-    ax.legend(loc="best")
+    ax.set_ylim(top=ax.get_ylim()[1] * (1 + 0.12 * len(sets)))  # room for the legend above the bars
+    ax.legend(loc="upper right", fontsize=9)
     return ax
 
 
