@@ -356,7 +356,7 @@ def test_an_address_that_leads_nowhere(visit, address):
 
 
 def test_paper_has_what_was_folded_and_no_dark(visit):
-    page, _ = visit("book/07_svhn_anomaly.html", scheme="dark")
+    page, _ = visit("book/05_glow.html", scheme="dark")
     look = """() => ({
       theme: document.documentElement.dataset.theme,
       folded: document.querySelectorAll("main details:not([open], .explore details)").length,
@@ -371,6 +371,14 @@ def test_paper_has_what_was_folded_and_no_dark(visit):
     wide = "() => [...document.querySelectorAll('pre')].filter((pre) => pre.scrollWidth > pre.clientWidth + 1).length"
     page.set_viewport_size({"width": 670, "height": 950})  # A4 without its margins
     assert page.evaluate(wide) == 0, "code is cut off at the margin"
+    breaks = """() => [...document.querySelectorAll("div.cell_input")].map((cell) => {
+      const lines = cell.textContent.trim().split("\\n").length;
+      const boxes = [cell, ...cell.querySelectorAll(".highlight")].map((box) => getComputedStyle(box).breakInside);
+      return [lines, boxes.includes("avoid")];
+    })"""
+    cells = page.evaluate(breaks)
+    assert any(kept for _, kept in cells)
+    assert [lines for lines, kept in cells if kept and lines > 35] == [], "long code would leave a page empty before it"
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(look) == before

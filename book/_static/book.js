@@ -15,7 +15,9 @@ window.addEventListener("load", () =>
 );
 
 // On paper nothing unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
-// the explorable figures stay folded: they fill pages.
+// the explorable figures stay folded: they fill pages. Short code stays on one page; what is longer may break, or it would
+// leave half a page empty before it.
+const SHORT = 30; // lines
 let before = null;
 window.addEventListener("beforeprint", () => {
   const root = document.documentElement;
@@ -23,6 +25,10 @@ window.addEventListener("beforeprint", () => {
   before = { theme: root.dataset.theme, folded };
   root.dataset.theme = "light";
   for (const details of folded) details.open = true;
+  for (const pre of document.querySelectorAll("div.cell_input pre, div.cell_output pre")) {
+    const box = pre.closest(".cell_input") ?? pre;
+    box.classList.toggle("on-one-page", pre.textContent.split("\n").length <= SHORT);
+  }
 });
 window.addEventListener("afterprint", () => {
   if (!before) return;
