@@ -23,14 +23,16 @@ def notebook():
     """The chapter as a person writes it: no outputs."""
     cells = [
         new_markdown_cell(INTRO),
-        new_code_cell(setup_cell.source(), metadata={"tags": ["setup", "hide-input"]}),
+        new_code_cell(metadata={"tags": ["setup"]}),
         new_code_cell(IMPORTS),
         new_code_cell(MODEL, metadata={"tags": ["export"]}),
         new_code_cell(FIGURE, metadata={"mystnb": {"image": {"alt": "A rising line."}}}),
         new_code_cell(CLAIM, metadata={"tags": ["nbval-check-output"]}),
         new_markdown_cell(END),
     ]
-    return new_notebook(cells=cells, metadata={"likelab": {"exports": "small"}})
+    nb = new_notebook(cells=cells, metadata={"likelab": {"exports": "small"}})
+    setup_cell.fill(nb, setup_cell.source())
+    return nb
 
 
 def executed():

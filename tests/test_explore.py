@@ -297,6 +297,14 @@ def test_the_ruler_reads_what_chapters_two_and_three_compute():
         mean_log = integrate.quad(log_p, value, value + 1, points=[value + 0.5])[0]
         assert shown["reported"] == pytest.approx(-mean_log / math.log(2), abs=2e-4)
         assert shown["loss"] > -2e-4 and sum(shown["chance"]) == pytest.approx(1)
+        if s >= 0.25:  # narrower bells escape the quadrature
+            integral = integrate.quad(stats.logistic(location + 0.5, s).pdf, value, value + 1, points=[value + 0.5])[0]
+            if integral > 1e-9:
+                assert shown["integral"] == pytest.approx(-math.log2(integral), abs=1e-6)
+
+
+def test_the_rulers_bound_is_tight_for_a_wide_bell_at_the_ends_too():
+    assert all(read(value, value, "64")["loss"] < 1e-3 for value in (0, 128, 255))
 
 
 def test_the_ruler_shows_what_its_question_asks():
@@ -814,6 +822,29 @@ def test_the_mouse_drags_the_slider_and_the_figure(open_page, experiment):
     rule = page.locator("svg[data-drag] .rule").first.bounding_box()
     assert rule["x"] + rule["width"] / 2 == pytest.approx(right - 100, abs=2)
     check_shown(page, experiment, settings_on(page))
+
+
+def test_a_finger_that_scrolls_the_page_leaves_the_figure_alone(open_page, experiment):
+    page = open_page(experiment, width=390, has_touch=True)
+    box = page.locator("svg[data-drag] .band").first.bounding_box()
+    x, y = box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+
+    def swipe(*places):
+        for kind, at in zip(("touchStart", *["touchMove"] * (len(places) - 1)), places, strict=True):
+            point = [{"x": at[0], "y": at[1]}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": point})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    before = settings_on(page)
+    swipe(*[(x, y - 20 * k) for k in range(8)])
+    assert settings_on(page) == before
+    swipe(*[(x - 10 * k, y) for k in range(5)])
+    aside = settings_on(page)
+    assert aside != before
+    swipe((x, y))
+    assert settings_on(page) not in (before, aside)
 
 
 @pytest.mark.parametrize("touch", [False, True])

@@ -168,6 +168,14 @@ def test_without_an_address_no_page_names_one():
     assert "url" not in cited["bibtex"] and "Release 1.0.0" in cited["words"]
 
 
+@pytest.mark.parametrize("repository", ["https://github.com/OWNER/REPO", colab.ADDRESS])
+def test_a_copy_without_an_address_says_so_above_every_page(repository):
+    options = {"repository_url": repository}
+    config = SimpleNamespace(html_theme_options=options, html_baseurl="", html_additional_pages={})
+    furniture.configure(SimpleNamespace(), config)
+    assert ("make fork" in options.get("announcement", "")) == ("OWNER/REPO" in repository)
+
+
 def test_colab_opens_the_release_that_has_a_tag():
     button = {"url": "https://colab.research.google.com/github/a/b/blob/main/book/05_glow.ipynb"}
     other = {"url": "https://github.com/a/b/edit/main/book/05_glow.ipynb"}

@@ -6,8 +6,8 @@ itself, and speaks of "chapter 05" in plain words. When the site is built (tools
 - a link to a paper of references.bib becomes a citation, `[Bishop (1994)](https://…)` in the text or
   `([Bishop, 1994](https://…))` in brackets;
 - the numbers of other chapters that exist lead there, and so does "refresher";
-- a term that the glossary explains leads there, once a chapter: one that is no everyday word wherever it stands first,
-  another where it is emphasised.
+- a term that the glossary explains leads there, once a chapter: an everyday word where it is emphasised, any other
+  where it stands first.
 
 Authors may also write {cite:t}`bishop1994` and {cite:p}`bishop1994`; tools/convert.py spells them out.
 """
@@ -26,7 +26,23 @@ GLOSSARY = chapters.BOOK / "glossary.md"
 ROLE = re.compile(r"\{cite:(?P<kind>[pt])\}`(?P<keys>[^`]+)`")
 LINK = re.compile(r"\[[^\[\]\n]+\]\((?P<address>https?://[^\s)]+)\)")
 IN_BRACKETS = re.compile(rf"\((?P<links>{LINK.pattern}(?:; \[[^\[\]\n]+\]\(https?://[^\s)]+\))*)\)")
-CHAPTERS = re.compile(r"\b[Cc]hapters? \d\d(?:, \d\d)*(?:,? (?:and|or|to) \d\d)?\b")
+CHAPTERS = re.compile(r"\b(?:[Cc]hapters? \d\d(?:, \d\d)*(?:,? (?:and|or|to) \d\d)?|0\d (?:and|or|to) [01]\d)\b")
+# Terms of the glossary that the text also says in their everyday sense, or in every other sentence.
+EVERYDAY = {
+    "anomaly",
+    "claim",
+    "contrast",
+    "coupling",
+    "distortion",
+    "ensemble",
+    "entropy",
+    "gap",
+    "inside",
+    "mode",
+    "nat",
+}
+EVERYDAY |= {"outside", "rate", "squeeze", "threshold"}
+NEVER = {"likelihood"}  # of images under a model there, of images given latents in chapter 03
 EMPHASISED = r"(?<!\*)(?P<marks>\*{1,2})(?!\s)(?P<words>[^*\n`]+)(?<!\s)(?P=marks)(?!\*)"
 # What is left as it is: fenced and inline code with its role, mathematics, HTML tags, links, headings.
 KEPT = re.compile(
@@ -91,8 +107,8 @@ def terms():
 
 @functools.cache
 def term_in_text():
-    """Pattern of what may lead to the glossary: anything emphasised, and terms of several words or with a capital."""
-    plain = sorted((term for term in terms().values() if " " in term or term != term.lower()), key=len, reverse=True)
+    """Pattern of what may lead to the glossary: anything emphasised, and terms that are no everyday words."""
+    plain = sorted(set(terms().values()) - EVERYDAY - NEVER, key=len, reverse=True)
     return re.compile(rf"{EMPHASISED}|\b(?P<plain>{'|'.join(map(re.escape, plain))})s?\b")
 
 
@@ -122,7 +138,7 @@ def for_the_site(text, linked, own=""):
     def to_glossary(match):
         marks, words = match["marks"] or "", match["words"] or match.group()
         term = terms().get((match["words"] or match["plain"]).lower())
-        if term is None or term in linked:
+        if term is None or term in linked | NEVER:
             return match.group()
         linked.add(term)
         return f"{marks}{{term}}`{words} <{term}>`{marks}"

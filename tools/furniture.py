@@ -1,7 +1,8 @@
 """What every page of the site has beside its text: a Sphinx extension, for what _config.yml cannot say.
 
 - The site's own address, from `repository: url`, unless `html: baseurl` gives one; with it come a site map and the
-  addresses in the preview that other sites show. With the placeholder there is none of these.
+  addresses in the preview that other sites show. With the placeholder there is none of these, and a line above every
+  page says so.
 - A description and a title for that preview; how to cite the page; a page for addresses that lead nowhere.
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
@@ -29,6 +30,10 @@ PLACEHOLDER = "OWNER/REPO"
 PICTURE = "_static/svhn-anomaly.png"
 PICTURE_ALT = "Histograms of bits per dimension: under four models, house numbers lie left of the training photographs."
 LOST = "404"
+NO_ADDRESS = (
+    "This copy does not know its address yet, so its buttons for Colab and the repository lead nowhere. "
+    "<code>make fork</code> gives it one."
+)
 FIGURE = re.compile(
     r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>'
     # What a figure computes with is its own and stays; the script that draws comes after it.
@@ -52,6 +57,8 @@ def configure(app, config):
     repository = config.html_theme_options.get("repository_url", "")
     base = config.html_baseurl or site_address(repository)
     config.html_baseurl = base and base.rstrip("/") + "/"
+    if PLACEHOLDER in repository:
+        config.html_theme_options["announcement"] = NO_ADDRESS
     config.html_additional_pages = {LOST: f"{LOST}.html"}
     app.release_here = setup_cell.version(ROOT)
     tag = ["git", "tag", "--list", f"v{app.release_here}"]

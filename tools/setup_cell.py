@@ -14,6 +14,7 @@ import yaml
 import chapters
 
 TAGS = ["setup", "hide-input"]
+FOLD = "Set-up for Colab; skip it when you read"
 TEMPLATE = """\
 # Beside the book's library this cell does nothing. In Colab it fetches the library, once.
 import os
@@ -85,6 +86,7 @@ def fill(nb, text):
     if len(cells) != 1:
         raise ValueError(f"one code cell must be tagged `setup`; {len(cells)} are")
     cells[0].source, cells[0].metadata.tags = text, TAGS
+    cells[0].metadata.mystnb = {"code_prompt_show": FOLD, "code_prompt_hide": FOLD}
 
 
 def main():

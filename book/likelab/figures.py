@@ -45,6 +45,7 @@ def bits_histogram(sets, title, ax=None, bins=60):
     together = np.concatenate(list(sets.values()))
     low, high = np.quantile(together, [0.003, 0.99])
     edges = np.linspace(low - 0.05 * (high - low), high + 0.05 * (high - low), bins + 1)
+    room = 1 + 0.12 * len(sets)  # above the bars, for the legend
     looks = ((INSIDE, "-", "stepfilled"), (OUTSIDE, "--", "stepfilled"), (TRAIN, ":", "step"))
     for (name, values), (colour, line, kind) in zip(sets.items(), looks, strict=False):
         ax.hist(
@@ -59,10 +60,10 @@ def bits_histogram(sets, title, ax=None, bins=60):
         )
         if kind == "stepfilled":
             ax.hist(np.clip(values, edges[0], edges[-1]), edges, density=True, histtype="step", color=colour)
-            ax.axvline(values.mean(), color=colour, linestyle=line, linewidth=1.5)
+            ax.axvline(values.mean(), ymax=1 / room, color=colour, linestyle=line, linewidth=1.5)
     ax.set(title=title, xlabel="bits per dimension  (← likelier)", ylabel="share of images")
     ax.set_yticks([])
-    ax.set_ylim(top=ax.get_ylim()[1] * (1 + 0.12 * len(sets)))  # room for the legend above the bars
+    ax.set_ylim(top=ax.get_ylim()[1] * room)
     ax.legend(loc="upper right", fontsize=9)
     return ax
 

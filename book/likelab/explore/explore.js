@@ -233,7 +233,8 @@
       });
     }
 
-    // A pointer on the first panel moves the slider along its x-axis, and the one along its y-axis if there is one.
+    // A pointer on the first panel moves the slider along its x-axis, and the one along its y-axis if there is one. A finger
+    // may be about to scroll the page, so only a tap counts, or a move that goes sideways.
     spec.plots.forEach((plot, i) => {
       if (!plot.drag) return;
       const [across, up] = plot.drag.map((name) => fields[controls.findIndex((control) => control.name === name)]);
@@ -244,12 +245,23 @@
         if (up) up.value = y.high - ((at.y - box[1]) / box[3]) * (y.high - y.low);
         show();
       };
+      let began = null; // where a finger touched, until it is clear what it wants
       svg.addEventListener("pointerdown", (event) => {
         if (event.button) return;
         svg.setPointerCapture(event.pointerId);
+        began = event.pointerType === "touch" ? event.clientX : null;
+        if (began === null) drag(event);
+      });
+      svg.addEventListener("pointermove", (event) => {
+        if (!svg.hasPointerCapture(event.pointerId) || (began !== null && Math.abs(event.clientX - began) < 10)) return;
+        began = null;
         drag(event);
       });
-      svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && drag(event));
+      svg.addEventListener("pointerup", (event) => {
+        if (began !== null) drag(event);
+        began = null;
+      });
+      svg.addEventListener("pointercancel", () => (began = null));
     });
 
     figure.querySelector(".explore-controls").addEventListener("input", show);

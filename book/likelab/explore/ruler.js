@@ -3,11 +3,12 @@
   const s = Number(scale);
   const range = (n) => Array.from({ length: n }, (_, i) => i);
   const logSigmoid = (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
-  const logMass = range(256).map((level) => {
-    const upper = level === 255 ? Infinity : (level + 0.5 - location) / s;
-    const lower = level === 0 ? -Infinity : (level - 0.5 - location) / s;
-    return logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1(lower - upper));
-  });
+  const logBetween = (lower, upper) =>
+    logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1(lower - upper));
+  const [lower, upper] = [-0.5, 0.5].map((edge) => range(256).map((level) => (level + edge - location) / s));
+  const logIntegral = range(256).map((level) => logBetween(lower[level], upper[level]));
+  [lower[0], upper[255]] = [-Infinity, Infinity];
+  const logMass = range(256).map((level) => logBetween(lower[level], upper[level]));
   const x = range(300).map((i) => value - 1 + (i + 0.5) / 100);
   const logDensity = x.map((y) => {
     const z = (y - location - 0.5) / s;
@@ -19,6 +20,7 @@
   const near = [value - 1, value, value + 1];
   const row = range(17).map((i) => Math.min(Math.max(value - 8, 0), 239) + i);
   const bits = -logMass[value] / Math.LN2;
+  const integral = -logIntegral[value] / Math.LN2;
   const chance = logMass.map(Math.exp);
   return {
     chance,
@@ -34,10 +36,11 @@
     verdict: bits <= 8 ? "fewer" : "more",
     x,
     density: logDensity.map((l) => Math.exp(l - highest)),
-    masses: near.map((v) => Math.min(Math.exp((logMass[v] ?? -Infinity) - highest), 1.2)),
+    masses: near.map((v) => Math.min(Math.exp((logIntegral[v] ?? -Infinity) - highest), 1.2)),
     bounds: [0, Math.exp(bound - highest), 0],
     reported: -bound / Math.LN2,
-    loss: -bound / Math.LN2 - bits,
+    integral,
+    loss: -bound / Math.LN2 - integral,
     from: value - 1,
     next: value + 1,
     end: value + 2,

@@ -33,9 +33,9 @@ def ruler(value=148, location=128, scale="16", id="ruler"):
             "caption": "Grey levels around the pixel; location {location:0}, scale {scale}",
             "columns": [["Grey level", "row", 0], ["Probability", "row_chance", 6], ["Bits", "row_bits", 2]],
         },
-        caption=f"A discretised logistic. Levels 0 and 255 collect what lies beyond and may leave the upper panel, "
-        f"as levels that cost more than {CEILING} bits leave the lower one. The density is drawn as a share of its "
-        "highest value over the pixel.",
+        caption="A discretised logistic. Levels 0 and 255 collect what lies beyond, which the integral over the pixel "
+        f"leaves out, and may leave the upper panel, as levels that cost more than {CEILING} bits leave the lower one. "
+        "The density is drawn as a share of its highest value over the pixel.",
         script=(HERE / "ruler.js").read_text("utf-8"),
     )
 
@@ -43,14 +43,15 @@ def ruler(value=148, location=128, scale="16", id="ruler"):
 def read(value, location, scale):
     """The outputs of the experiment at one setting; `ruler.js` computes the same."""
     s = float(scale)
-    log_mass = log_masses(location, s)
+    log_mass, log_integral = log_masses(location, s), log_masses(location, s, tails=False)
     x = value - 1 + (np.arange(3 * PART) + 0.5) / PART
     log_p = log_density(x, location, s)
     bound, highest = log_p[PART:-PART].mean(), log_p[PART:-PART].max()
-    near = np.array([log_mass[v] if 0 <= v <= 255 else -np.inf for v in (value - 1, value, value + 1)])
+    near = np.array([log_integral[v] if 0 <= v <= 255 else -np.inf for v in (value - 1, value, value + 1)])
     row = min(max(value - 8, 0), 239) + np.arange(17)
     chance, costs = np.exp(log_mass), -log_mass / np.log(2)
-    bits, reported, top = costs[value], -bound / np.log(2), ROOM * chance[location]
+    bits, integral, reported = costs[value], -log_integral[value] / np.log(2), -bound / np.log(2)
+    top = ROOM * chance[location]
     return {
         "chance": chance,
         "peak": chance[location],
@@ -69,7 +70,8 @@ def read(value, location, scale):
         "masses": np.minimum(np.exp(near - highest), 1.2),
         "bounds": [0, np.exp(bound - highest), 0],
         "reported": reported,
-        "loss": reported - bits,
+        "integral": integral,
+        "loss": reported - integral,
         "from": value - 1,
         "next": value + 1,
         "end": value + 2,
@@ -84,11 +86,15 @@ def log_sigmoid(x):
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
-def log_masses(location, s):
-    """log P of the 256 grey levels in nats, (256,). Salimans et al. 2017, eq. 2, on the scale 0 to 255."""
+def log_masses(location, s, tails=True):
+    """log P of the 256 grey levels in nats, (256,). Salimans et al. 2017, eq. 2, on the scale 0 to 255.
+
+    tails: whether the lowest and the highest level collect what lies beyond, as there; else all are as wide.
+    """
     levels = np.arange(256.0)
-    upper = np.append((levels[:-1] + 0.5 - location) / s, np.inf)
-    lower = np.insert((levels[1:] - 0.5 - location) / s, 0, -np.inf)
+    upper, lower = (levels + 0.5 - location) / s, (levels - 0.5 - location) / s
+    if tails:
+        upper[-1], lower[0] = np.inf, -np.inf
     return log_sigmoid(upper) + log_sigmoid(-lower) + np.log(-np.expm1(lower - upper))
 
 
@@ -138,7 +144,7 @@ def _interval():
         draw.bars("bounds", "outside"),
         draw.bars("masses", "inside"),
         draw.curve("x", "density"),
-        draw.label("the integral over the pixel: {bits:2} bits", "from", 1.2, "start", "inside name", (0, -25)),
+        draw.label("the integral over the pixel: {integral:2} bits", "from", 1.2, "start", "inside name", (0, -25)),
         draw.label("exp of the mean of log p: {reported:2} bits", "from", 1.2, "start", "outside name", (0, -8)),
     ]
     x = draw.axis("from", "end", "value plus noise, y = x + u", [("value", "{value:0}"), ("next", "{next:0}")])
