@@ -62,11 +62,18 @@ def test_a_wrong_name_or_year_is_found(wrong):
         ("a **Gap**", "a **{term}`Gap <gap>`**"),
         ("a gap, inside", None),
         ("an AUROC of ½, its ELBOs", "an {term}`AUROC <AUROC>` of ½, its {term}`ELBOs <ELBO>`"),
+        ("as *claims*", "as *{term}`claims <claim>`*"),
+        ("a *likelihood*", None),
+        ("one of 03 to 05", "one of {doc}`03 <03_variational_autoencoder>` to {doc}`05 <05_glow>`"),
         ("the refresher", "the {doc}`refresher <refresher>`"),
     ],
 )
 def test_what_becomes_a_link(text, links):
     assert site(text) == (links or text)
+
+
+def test_the_words_kept_from_the_glossary_are_in_it():
+    assert set(crossrefs.terms().values()) >= crossrefs.EVERYDAY | crossrefs.NEVER
 
 
 def test_a_term_is_linked_once_a_chapter():

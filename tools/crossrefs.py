@@ -137,7 +137,8 @@ def for_the_site(text, linked, own=""):
 
     def to_glossary(match):
         marks, words = match["marks"] or "", match["words"] or match.group()
-        term = terms().get((match["words"] or match["plain"]).lower())
+        sought = (match["words"] or match["plain"]).lower()
+        term = terms().get(sought) or terms().get(sought.removesuffix("s"))
         if term is None or term in linked | NEVER:
             return match.group()
         linked.add(term)

@@ -32,7 +32,7 @@ PICTURE_ALT = "Histograms of bits per dimension: under four models, house number
 LOST = "404"
 NO_ADDRESS = (
     "This copy does not know its address yet, so its buttons for Colab and the repository lead nowhere. "
-    "<code>make fork</code> gives it one."
+    "The command make fork gives it one."
 )
 FIGURE = re.compile(
     r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>'
