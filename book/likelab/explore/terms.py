@@ -8,7 +8,7 @@ import numpy as np
 from . import draw
 from .core import Choice, Experiment, ExploreError
 
-BINS = 48
+BINS = 42
 COLOURS = 12
 ROWS = (("total", "all terms"), ("latent", "latent term"), ("volume", "volume term"))
 SIDE = 128  # of a picture in the drawing
