@@ -133,9 +133,11 @@ def test_a_finger_drags_sliders_and_plots_on_a_phone(place, twin):
     page = place[0]
     page.set_viewport_size({"width": 390, "height": 800})
     devtools = page.context.new_cdp_session(page)
-    kinds = {"press": "touchStart", "move": "touchMove", "release": "touchEnd"}
+    kinds = {"touch": "touchStart", "press": "touchMove", "move": "touchMove", "release": "touchEnd"}
 
     def act(kind, x, y):
+        if kind == "press":  # beside the place, then to it: a plot waits until a finger goes sideways
+            act("touch", x + 30, y)
         points = [] if kind == "release" else [{"x": x, "y": y}]
         devtools.send("Input.dispatchTouchEvent", {"type": kinds[kind], "touchPoints": points})
         page.evaluate(NEXT_FRAME)  # with which a browser hands over the moves of a finger
