@@ -387,6 +387,11 @@ def test_paper_has_what_was_folded_and_no_dark(visit):
     cells = page.evaluate(breaks)
     assert any(kept for _, kept in cells)
     assert [lines for lines, kept in cells if kept and lines > 35] == [], "long code would leave a page empty before it"
+    whole = "() => [...new Set([...document.querySelectorAll('main tr, main img, main mjx-container[display]')].map("
+    whole += "(part) => `${part.tagName} ${getComputedStyle(part).breakInside}`))].sort()"
+    assert page.evaluate(whole) == ["IMG avoid", "MJX-CONTAINER avoid", "TR avoid"]
+    rows = "() => [...document.querySelectorAll('main tr')].map((row) => getComputedStyle(row).display)"
+    assert set(page.evaluate(rows)) == {"table-row"}
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(look) == before
