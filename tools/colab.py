@@ -78,7 +78,7 @@ def environment():
     subprocess.run([*pip, f"--target={packages}", f"--requirement={REQUIREMENTS}"], check=True)
     kernel = ENVIRONMENT / "kernels" / "python3"
     kernel.mkdir(parents=True)
-    arguments = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    arguments = [str(python), "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": arguments, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec), "utf-8")
     startup = ENVIRONMENT / "ipython" / "profile_default" / "startup"
