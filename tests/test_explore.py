@@ -826,24 +826,35 @@ def test_the_mouse_drags_the_slider_and_the_figure(open_page, experiment):
 
 def test_a_finger_that_scrolls_the_page_leaves_the_figure_alone(open_page, experiment):
     page = open_page(experiment, width=390, has_touch=True)
-    box = page.locator("svg[data-drag] .band").first.bounding_box()
-    x, y = box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2
+    page.evaluate("document.body.style.paddingBottom = '100vh'")  # there is something to scroll to
     finger = page.context.new_cdp_session(page)
+    still = """() => new Promise((done) => {
+      let [frames, last] = [0, scrollY];
+      const look = () => {
+        [frames, last] = [scrollY === last ? frames + 1 : 0, scrollY];
+        frames < 5 ? requestAnimationFrame(look) : done(scrollY);
+      };
+      look();
+    })"""
 
-    def swipe(*places):
-        for kind, at in zip(("touchStart", *["touchMove"] * (len(places) - 1)), places, strict=True):
-            point = [{"x": at[0], "y": at[1]}]
-            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": point})
+    def swipe(*steps):
+        """Touch the panel near its right edge and move by steps (right, down); how far the page is scrolled then."""
+        box = page.locator("svg[data-drag] .band").first.bounding_box()
+        x, y = box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2
+        for kind, (right, down) in zip(("touchStart", *["touchMove"] * (len(steps) - 1)), steps, strict=True):
+            points = [{"x": x + right, "y": y + down}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            page.evaluate("() => new Promise(requestAnimationFrame)")
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return page.evaluate(still)
 
     before = settings_on(page)
-    swipe(*[(x, y - 20 * k) for k in range(8)])
-    assert settings_on(page) == before
-    swipe(*[(x - 10 * k, y) for k in range(5)])
+    scrolled = swipe(*[(0, -20 * k) for k in range(8)])
+    assert scrolled > 0 and settings_on(page) == before
+    assert swipe(*[(-10 * k, 0) for k in range(8)]) == scrolled
     aside = settings_on(page)
     assert aside != before
-    swipe((x, y))
+    swipe((0, 0))
     assert settings_on(page) not in (before, aside)
 
 
