@@ -25,22 +25,22 @@ test: ## check everything, running each chapter once (real images where they are
 	$(call setup,requirements.txt)
 	$(lint)
 	$(python) -m pytest
-	$(python) tools/run_chapters.py
+	$(python) -m tools.chapter.run_chapters
 
 test-all: ## the same with every chapter on real images, on stand-ins, and as in Colab
 	$(call setup,requirements.txt)
 	$(lint)
 	$(python) -m pytest
-	$(python) tools/run_chapters.py --all
-	$(python) tools/colab.py
+	$(python) -m tools.chapter.run_chapters --all
+	$(python) -m tools.chapter.colab
 
 execute: ## run the chapters on the real images and store their outputs (CHAPTERS=book/05_glow.ipynb for one)
 	$(call setup,requirements.txt)
-	$(python) tools/execute.py $(CHAPTERS)
+	$(python) -m tools.chapter.execute $(CHAPTERS)
 
 export: ## write the cells tagged `export` to book/likelab/models
 	$(call setup,requirements.txt)
-	$(python) tools/export.py
+	$(python) -m tools.chapter.export
 
 lint: ## check style and format
 	$(call setup,requirements.txt)
@@ -52,23 +52,23 @@ lab: ## open the chapters in JupyterLab, which is installed first
 
 bank: ## train the reference runs that are missing or out of date (BANK=glow-1 for one)
 	$(call setup,requirements.txt)
-	$(python) tools/bank.py $(BANK)
+	$(python) -m tools.runs.bank $(BANK)
 
 bench: ## measure how fast the models train and score
 	$(call setup,requirements.txt)
-	$(python) tools/bench.py
+	$(python) -m tools.runs.bench
 
 links: ## ask every address that the site links to whether it is there; needs a network
 	$(call setup,requirements-site.txt)
-	$(python) tools/links.py
+	$(python) -m tools.website.links
 
 release: ## write a release's number into likelab and all chapters, commit and tag (VERSION=0.2.0); pushes nothing
 	$(call setup,requirements-site.txt)
-	@$(python) tools/release.py "$(VERSION)"
+	@$(python) -m tools.website.release "$(VERSION)"
 
 fork: ## make your repository's address the book's (ADDRESS=https://github.com/you/your-book)
 	$(call setup,requirements-site.txt)
-	@$(python) tools/fork.py "$(ADDRESS)"
+	@$(python) -m tools.website.fork "$(ADDRESS)"
 
 clean: ## remove what was built; .venv stays
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Chapters run in book/, so that is where tests import the library from; the tools import one another."""
+"""What tests of several rooms share: the built site, a browser to look at it, an environment like Colab's."""
 
 import os
 import shutil
@@ -13,12 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tools.chapter import colab
+from tools.website import extension
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "book"), str(ROOT / "tools")]
-
-import colab  # noqa: E402 (found by the line above)
-import furniture  # noqa: E402
-
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 BROWSERS += ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
@@ -54,7 +52,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(built, tmp_path_factory):
-    top, path = tmp_path_factory.mktemp("pages"), urlsplit(furniture.site_address(colab.ADDRESS)).path
+    top, path = tmp_path_factory.mktemp("pages"), urlsplit(extension.site_address(colab.ADDRESS)).path
     (top / path.strip("/")).symlink_to(built[0])
 
     class Pages(SimpleHTTPRequestHandler):

@@ -14,6 +14,8 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from .controls import ExploreError
+
 FIELD = re.compile(r"\{(\w+)(?::(\d|%))?\}")
 
 
@@ -175,6 +177,19 @@ def shown(value, how):
     if how is None:
         return str(value)
     return percent(value) if how == "%" else fixed(value, int(how)).replace("-", "\u2212")
+
+
+def lookup(values):
+    """The look-up that drawing needs: a name to its value, a number to itself."""
+
+    def state(name):
+        if not isinstance(name, str):
+            return name
+        if name not in values:
+            raise ExploreError(f"the figure names {name!r}, which no control, output or word is called here")
+        return values[name]
+
+    return state
 
 
 def fill(template, state):

@@ -2,7 +2,8 @@
 
 import ipywidgets as widgets
 
-from .core import STYLE, Choice
+from .controls import Choice
+from .experiment import STYLE
 
 
 def live(experiment):

@@ -1,0 +1,397 @@
+"""The site, built as a reader gets it and looked at in a browser that can reach no other host.
+
+It is built from a copy that has an address, and served the way GitHub Pages does: under the repository's name, with
+404.html in answer to an address that leads nowhere. Screenshots of every page, light, dark and phone-sized, are left in
+_build/screenshots for people to look at.
+"""
+
+import gzip
+import re
+import warnings
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from urllib.parse import unquote, urldefrag, urlsplit
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+
+from tests.conftest import ROOT
+from tools.chapter import colab
+from tools.website import extension
+
+SCREENSHOTS = ROOT / "_build/screenshots"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+SOURCES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+PAGES = [*(f"{source}.html" for source in SOURCES), "search.html", "genindex.html", "404.html"]
+BASE = extension.site_address(colab.ADDRESS)
+VIEWS = {"light": (1280, "light"), "dark": (1280, "dark"), "phone": (390, "light")}
+
+
+def test_it_builds_strictly_in_half_a_minute(built, capsys):
+    folder, seconds, processor = built
+    with capsys.disabled():
+        print(f"\nThe site was built in {seconds:.1f} s, {processor:.1f} s of them on the processor.")
+    assert [name for name in PAGES if not (folder / name).is_file()] == []
+    assert processor < 30  # waiting for other programs does not count
+
+
+def test_it_publishes_the_pages_of_the_contents_and_no_other_source(built):
+    published = {path.relative_to(built[0] / "_sources") for path in (built[0] / "_sources").rglob("*.*")}
+    assert {str(path.with_suffix("")) for path in published} == set(SOURCES)
+    assert [path for path in built[0].rglob("*") if path.suffix in {".py", ".pt", ".npz", ".mat", ".bin"}] == []
+
+
+class Links(HTMLParser):
+    def __init__(self, path):
+        super().__init__()
+        self.anchors, self.targets = set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors |= {attributes.get("id"), attributes.get("name")}
+        if target := attributes.get("href" if tag in ("a", "link") else "src"):
+            self.targets.append(target)
+
+
+def test_internal_links_lead_somewhere(built):
+    pages = {path: Links(path) for path in built[0].rglob("*.html") if "_static" not in path.parts}
+    checked, broken = 0, []
+    for path, page in pages.items():
+        for link in page.targets:
+            target, anchor = urldefrag(link.removeprefix(BASE))  # an address of the site's own may be whole
+            if urlsplit(target).scheme or link.startswith("//"):
+                continue
+            checked += 1
+            start = built[0] if link.startswith(BASE) else path.parent
+            if path.name == "404.html" and target.startswith("/"):
+                start, target = built[0], target.removeprefix(urlsplit(BASE).path)
+            file = (start / unquote(urlsplit(target).path)).resolve() if target else path
+            if not file.is_file() or (anchor and file in pages and unquote(anchor) not in pages[file].anchors):
+                broken.append(f"{path.name}: {link}")
+    assert checked > 100
+    assert broken == []
+
+
+def test_the_site_map_names_the_pages_of_the_contents(built):
+    named = [loc.text for loc in ElementTree.parse(built[0] / "sitemap.xml").iter() if loc.tag.endswith("loc")]
+    assert sorted(named) == sorted(f"{BASE}{source}.html" for source in SOURCES)
+
+
+def head(path):
+    """{name: content} of the meta tags of a page."""
+    tags = re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)"', path.read_text("utf-8"))
+    return dict(tags)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_page_can_be_previewed_cited_and_mended(built, source):
+    path = built[0] / f"{source}.html"
+    tags, text = head(path), path.read_text("utf-8")
+    assert tags["og:title"] and len(tags["description"]) > 40
+    assert tags["og:url"] == f"{BASE}{source}.html"
+    assert (built[0] / tags["og:image"].removeprefix(BASE)).is_file()
+    assert f'rel="canonical" href="{BASE}{source}.html"' in text
+    assert 'rel="icon"' in text
+    assert "Cite this page" in text and "@misc{" in text
+    file = next(file for file in ROOT.glob(f"{source}.*") if file.suffix in {".md", ".ipynb"})
+    place = f"main/{file.relative_to(ROOT).as_posix()}"
+    assert f"{colab.ADDRESS}/edit/{place}" in text
+    slug = colab.ADDRESS.removeprefix("https://github.com/")
+    button = f"https://colab.research.google.com/github/{slug}/blob/{place}"
+    assert (button in text) == (file.suffix == ".ipynb")
+    assert 'class="left-prev"' in text or 'class="right-next"' in text
+    if file.suffix == ".ipynb":
+        assert "You will" in text and "<strong>Time</strong>" in text and "<strong>Needs</strong>" in text
+
+
+def test_a_page_carries_the_script_of_its_figures_once(built):
+    figures = 0
+    for source in SOURCES:
+        text = (built[0] / f"{source}.html").read_text("utf-8")
+        here = text.count('<figure class="explore"')
+        scripts = re.findall(r'<script defer src="[./]*(_static/explore-\w+\.js)">', text)
+        assert len(scripts) == len(set(scripts)) and bool(scripts) == bool(here)
+        assert "explore-controls{" not in text.replace(" ", "") and 'querySelectorAll("figure.explore' not in text
+        assert all((built[0] / script).is_file() for script in scripts)
+        figures += here
+    assert figures >= 3
+
+
+def test_every_reference_links_to_its_paper(built):
+    text = (built[0] / "book/references.html").read_text("utf-8")
+    entries = re.findall(r'<div class="citation"(.*?)</div>', text, re.DOTALL)
+    assert len(entries) > 20
+    assert [entry[:60] for entry in entries if 'class="reference external" href="http' not in entry] == []
+
+
+def test_images_say_how_large_they_are(built):
+    text = (built[0] / "book/02_bits_per_dimension.html").read_text("utf-8")
+    images = re.findall(r'<img\b[^>]*src="\.\./_images/[^>]*>', text)
+    assert images and [tag for tag in images if not re.search(r'width="\d+" height="\d+"', tag)] == []
+    assert not list(built[0].glob("_images/*.png"))
+
+
+def test_an_image_loses_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (9, 7, 4), dtype=np.uint8)
+    for name, pixels in (("opaque", noise[..., :3]), ("clear", noise)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    extension.to_webp(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clear.webp", "opaque.webp"]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "opaque.webp")), noise[..., :3])
+    clear = np.asarray(Image.open(tmp_path / "clear.webp"))
+    assert np.array_equal(clear[noise[..., 3] > 0], noise[noise[..., 3] > 0])
+
+
+@pytest.mark.parametrize(
+    ("repository", "address"),
+    [
+        ("https://github.com/You/book", "https://you.github.io/book/"),
+        ("https://github.com/you/you.github.io", "https://you.github.io/"),
+        ("https://github.com/OWNER/REPO", ""),
+        ("https://example.org/you/book", ""),
+    ],
+)
+def test_the_sites_address_follows_from_the_repositorys(repository, address):
+    assert extension.site_address(repository) == address
+
+
+def test_without_an_address_no_page_names_one():
+    tags = extension.preview("A title", "A book", "What it says.", "", "a.html")
+    assert "og:title" in tags and "og:image" not in tags and "og:url" not in tags
+    config = SimpleNamespace(html_title="A book", copyright="2026", author="", html_baseurl="")
+    cited = extension.citation("book/05_a", "A", config, "1.0.0")
+    assert "url" not in cited["bibtex"] and "Release 1.0.0" in cited["words"]
+
+
+@pytest.mark.parametrize("repository", ["https://github.com/OWNER/REPO", colab.ADDRESS])
+def test_a_copy_without_an_address_says_so_above_every_page(repository):
+    options = {"repository_url": repository}
+    config = SimpleNamespace(html_theme_options=options, html_baseurl="", html_additional_pages={})
+    extension.configure(SimpleNamespace(), config)
+    assert ("make fork" in options.get("announcement", "")) == ("OWNER/REPO" in repository)
+
+
+def test_colab_opens_the_release_that_has_a_tag():
+    button = {"url": "https://colab.research.google.com/github/a/b/blob/main/book/05_glow.ipynb"}
+    other = {"url": "https://github.com/a/b/edit/main/book/05_glow.ipynb"}
+    config = SimpleNamespace(html_theme_options={"repository_branch": "main"})
+    app = SimpleNamespace(tag_here="v1.0.0", config=config)
+    extension.complete(app, "book/05_glow", "", {"header_buttons": [{"buttons": [button]}, other]}, None)
+    assert button["url"].endswith("/a/b/blob/v1.0.0/book/05_glow.ipynb") and "/edit/main/" in other["url"]
+
+
+LOOK = r"""() => {
+  const main = document.querySelector("main"), prose = main.cloneNode(true);
+  prose.querySelectorAll("pre, code, script, style, mjx-container").forEach((node) => node.remove());
+  return {
+    tex: prose.textContent.match(/\\[(\[]|\$\$|\\[a-z]{2,}/g) ?? [],
+    formulas: main.querySelectorAll(".math").length,
+    typeset: main.querySelectorAll(".math mjx-container").length,
+    mistakes: main.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+    unnamed: [...main.querySelectorAll("img")].filter((img) => !img.alt || /\.\w{3,4}$/.test(img.alt)).length,
+    too_wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  };
+}"""
+
+
+# What a page weighs beside the theme and MathJax, when it can be seen, and how much of it moves.
+KILOBYTES = 350
+OURS = re.compile(r"(book|_images)/|_static/(explore|book\.|favicon)")
+PAINT = """() => new Promise((resolve) => {
+  let shift = 0, worst = "";
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      shift += entry.value;
+      worst += entry.sources.map((s) => ` ${s.node?.nodeName}.${s.node?.className}`).join("");
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => {
+    const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity;
+    resolve({ paint, shift, worst });
+  }, 300);
+})"""
+
+
+def measured(page, responses):
+    """(kilobytes of the page's own, of everything, {"paint": ms, "shift": score, "worst": what moved})."""
+    weights = {}
+    for response in responses:
+        body, kind = response.body(), response.headers.get("content-type", "")
+        packed = body if kind.startswith(("image/webp", "font")) else gzip.compress(body, 6)
+        weights[urlsplit(response.url).path.removeprefix(urlsplit(BASE).path)] = len(packed) / 1000
+    ours = sum(size for path, size in weights.items() if OURS.match(path))
+    return ours, sum(weights.values()), page.evaluate(PAINT)
+
+
+# Formulas that scroll sideways and that the tab key passes over, with all unfolded for a moment that folds.
+OUT_OF_REACH = """async () => {
+  const folded = [...document.querySelectorAll("details:not([open])")];
+  for (const details of folded) details.open = true;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const wide = [...document.querySelectorAll("mjx-container[display]")].filter((f) => f.scrollWidth > f.clientWidth);
+  const missed = wide.filter((formula) => formula.tabIndex !== 0).map((formula) => formula.textContent);
+  for (const details of folded) details.open = false;
+  return missed;
+}"""
+
+
+# What axe-core finds in what the theme and docutils write, and one small thing of ours: (rule, element) -> what it is.
+KNOWN = {
+    ("region", ".sidebar-primary-item"): "the theme puts its search button outside the page's landmarks",
+    ("aria-required-children", ".citation-list"): "docutils lists references in roles that ARIA has since withdrawn",
+    ("aria-deprecated-role", ".citation-list > *"): "the same",
+    ("aria-allowed-role", ".citation-list > *"): "the same",
+    ("empty-table-header", "thead th:first-child"): "a table of rows by columns has nothing to say in its corner",
+}
+# Everything unfolded, and of what a page has thousands of, code's tokens, formulas and rows, a few of each kind: else
+# their contrast alone takes a quarter of a minute a chapter.
+FEW_OF_EACH = """() => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  for (const fading of document.getAnimations()) fading.finish();
+  const seen = new Set();
+  for (const token of document.querySelectorAll(".highlight span:not(:has(*))")) {
+    if (seen.has(token.className)) token.remove();
+    else seen.add(token.className);
+  }
+  for (const row of document.querySelectorAll("tbody tr:nth-child(n + 4)")) row.remove();
+  for (const formula of [...document.querySelectorAll("mjx-container:not([display])")].slice(3)) formula.remove();
+}"""
+
+
+@pytest.fixture(scope="module")
+def barriers():
+    """barriers(page, only) -> what seriously bars the way for some readers and is not KNOWN; the rest is a warning.
+
+    barriers.met: what it found of those KNOWN.
+    """
+    met = set()
+
+    def is_one(page, target, selector):
+        return page.locator(target).and_(page.locator(selector)).count() > 0
+
+    def barriers(page, only=None):
+        page.evaluate(FEW_OF_EACH)
+        options = {"preload": False, "resultTypes": ["violations"]} | ({"runOnly": only} if only else {})
+        found = []
+        for violation in Axe().run(page, options=options).response["violations"]:
+            for target in (node["target"][0] for node in violation["nodes"]):
+                known = {place for place in KNOWN if place[0] == violation["id"] and is_one(page, target, place[1])}
+                met.update(known)
+                words = f"{violation['impact']}: {violation['help']}: {target}"
+                if not known and violation["impact"] in ("serious", "critical"):
+                    found.append(words)
+                elif not known:
+                    warnings.warn(words, stacklevel=1)
+        return found
+
+    barriers.met = met
+    return barriers
+
+
+def test_printed_sentences_wrap_and_printed_tables_do_not():
+    printed = '<div class="output stream highlight"><div class="highlight"><pre><span></span>{}\n</pre></div></div>'
+    wraps = {
+        "Images: 4,000 of 50,000, and\nthe next sentence.": True,
+        "set      mean\nCIFAR-10 3.90": False,
+        "  indented": False,
+        "<span>a</span>  <span>b</span>": False,
+    }
+    for text, expected in wraps.items():
+        assert ("sentences" in extension.let_sentences_wrap(printed.format(text))) == expected, text
+
+
+def test_figures_open_in_full_size(built):
+    for page in (built[0] / "book").glob("[0-9]*.html"):
+        body = page.read_text("utf-8")
+        opened = re.findall(r'<a class="full-size" href="([^"]+)"[^>]*><img[^>]* src="([^"]+)"', body)
+        assert len(opened) == len(re.findall(r"<img[^>]*_images/", body)) > 0, page.name
+        assert all(a == b and (page.parent / a).exists() for a, b in opened), page.name
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page(visit, barriers, name, view, capsys):
+    responses = []
+    page, faults = visit(name, *VIEWS[view], seen=responses.append)
+    look = page.evaluate(LOOK)
+    ours, everything, seen = measured(page, responses)
+    out_of_reach = page.evaluate(OUT_OF_REACH)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"\W+", "-", name.removesuffix(".html").removeprefix("book/"))
+    page.screenshot(path=SCREENSHOTS / f"{stem}-{view}.png", full_page=True, animations="disabled")
+    assert faults == []
+    assert look["tex"] == [] and look["mistakes"] == 0, "mathematics is not typeset"
+    assert look["typeset"] == look["formulas"]
+    assert look["unnamed"] == 0, "an image without alt text"
+    assert look["too_wide"] <= 0, "the page scrolls sideways"
+    with capsys.disabled():
+        print(
+            f"\n{stem} {view}: {ours:.0f} of {everything:.0f} kB, first paint {seen['paint']:.0f} ms, "
+            f"layout shift {seen['shift']:.3f} ",
+            end="",
+        )
+    assert ours < KILOBYTES
+    assert seen["paint"] < 4000  # ms; a second where nothing else runs
+    assert seen["shift"] < 0.25  # formulas that are typeset
+    assert not re.search("IMG|FIGURE|svg", seen["worst"]), "a figure moves"
+    assert out_of_reach == []
+    if view != "phone":
+        assert barriers(page, None if view == "light" else "color-contrast") == []
+
+
+def test_known_barriers_are_still_there(barriers, request):
+    if not {f"test_page[{name}-light]" for name in PAGES} <= {item.name for item in request.session.items}:
+        pytest.skip("not every page was looked at")
+    assert KNOWN.keys() - barriers.met == set(), "gone: take it off the list"
+
+
+def test_an_address_that_leads_nowhere(visit, address):
+    page, faults = visit("no/such/page.html")
+    assert [fault for fault in faults if "no/such/page.html" not in fault and "404 (Not Found)" not in fault] == []
+    assert page.locator("article h1").inner_text() == "No such page"
+    page.get_by_role("link", name="To the first page").click()
+    page.wait_for_load_state()
+    assert page.url == f"{address}{TOC['root']}.html"
+    page.goto(f"{address}no/such/page.html")
+    page.locator("article").get_by_role("link", name="Search the book").click()
+    page.wait_for_load_state()
+    assert page.url == f"{address}search.html"
+
+
+def test_paper_has_what_was_folded_and_no_dark(visit):
+    page, _ = visit("book/05_glow.html", scheme="dark")
+    look = """() => ({
+      theme: document.documentElement.dataset.theme,
+      folded: document.querySelectorAll("main details:not([open], .explore details)").length,
+    })"""
+    before = page.evaluate(look)
+    assert before["theme"] == "dark" and before["folded"] > 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate(look) == {"theme": "light", "folded": 0}
+    assert page.locator("article h1").is_visible()
+    assert not page.locator("#pst-primary-sidebar").is_visible()
+    wide = "() => [...document.querySelectorAll('pre')].filter((pre) => pre.scrollWidth > pre.clientWidth + 1).length"
+    page.set_viewport_size({"width": 670, "height": 950})  # A4 without its margins
+    assert page.evaluate(wide) == 0, "code is cut off at the margin"
+    breaks = """() => [...document.querySelectorAll("div.cell_input")].map((cell) => {
+      const lines = cell.textContent.trim().split("\\n").length;
+      const boxes = [cell, ...cell.querySelectorAll(".highlight")].map((box) => getComputedStyle(box).breakInside);
+      return [lines, boxes.includes("avoid")];
+    })"""
+    cells = page.evaluate(breaks)
+    assert any(kept for _, kept in cells)
+    assert [lines for lines, kept in cells if kept and lines > 35] == [], "long code would leave a page empty before it"
+    whole = "() => [...new Set([...document.querySelectorAll('main tr, main img, main mjx-container[display]')].map("
+    whole += "(part) => `${part.tagName} ${getComputedStyle(part).breakInside}`))].sort()"
+    assert page.evaluate(whole) == ["IMG avoid", "MJX-CONTAINER avoid", "TR avoid"]
+    rows = "() => [...document.querySelectorAll('main tr')].map((row) => getComputedStyle(row).display)"
+    assert set(page.evaluate(rows)) == {"table-row"}
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(look) == before

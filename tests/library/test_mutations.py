@@ -1,0 +1,323 @@
+"""Break a chapter's code by hand, run the chapter's own check cells, and see one of them fail.
+
+Each row changes one place in the cells that a chapter exports, or in a module of likelab. Then the chapter's cells
+tagged `export` and `check` run in order, as a reader would run them. A check that lets a broken model pass
+would be decoration.
+"""
+
+import re
+import sys
+import types
+
+import matplotlib
+import pytest
+
+import likelab
+from tools.chapter import chapters
+
+GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
+VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
+MUTATIONS = {
+    "actnorm: mean over positions, not sum": (
+        GLOW,
+        "log_det = self.log_scale.sum() * x.shape[2] * x.shape[3]",
+        "log_det = self.log_scale.sum()",
+        "do not cancel",
+    ),
+    "actnorm: mean over channels, not sum": (
+        GLOW,
+        "log_det = self.log_scale.sum() * x.shape[2]",
+        "log_det = self.log_scale.mean() * x.shape[2]",
+        "do not cancel",
+    ),
+    "actnorm: flag not saved": (
+        GLOW,
+        'self.register_buffer("initialised", torch.tensor(False))',
+        "self.initialised = torch.tensor(False)",
+        "not part of the state dict",
+    ),
+    "1×1 convolution: sign of the determinant's logarithm": (
+        GLOW,
+        "log_det = -torch.linalg.slogdet(self.weight)[1] * z",
+        "log_det = torch.linalg.slogdet(self.weight)[1] * z",
+        "do not cancel",
+    ),
+    "whitening: variances not rooted": (GLOW, "(variances + 1e-6).sqrt()", "(variances + 1e-6)", "still correlated"),
+    "coupling: mean for sum": (
+        GLOW,
+        "torch.cat([kept, moved], 1), log_scale.sum((1, 2, 3))",
+        "torch.cat([kept, moved], 1), log_scale.mean((1, 2, 3))",
+        "do not cancel",
+    ),
+    "coupling: inverse in the wrong order": (
+        GLOW,
+        "moved * (-log_scale).exp() - shift if",
+        "(moved - shift) * (-log_scale).exp() if",
+        "does not undo",
+    ),
+    "coupling: does not start as the identity": (
+        GLOW,
+        "nn.init.zeros_(self.net[-1].bias)",
+        "nn.init.ones_(self.net[-1].bias)",
+        "start as identity",
+    ),
+    "level: log-determinant of actnorm forgotten": (
+        GLOW,
+        "torch.linalg.slogdet(weights)[1].sum()",
+        "torch.linalg.slogdet(weights / scales[:, None, :])[1].sum()",
+        "do not cancel",
+    ),
+    "level: bias not folded": (GLOW, "(weights @ shifts[:, :, None])[:, :, 0]", "shifts", "does not undo"),
+    "squeeze: another order": (GLOW, "x.permute(0, 1, 3, 5, 2, 4)", "x.permute(0, 3, 5, 1, 2, 4)", "not the inverse"),
+    "unsqueeze: another order than squeeze": (
+        GLOW,
+        "z.permute(0, 1, 4, 2, 5, 3)",
+        "z.permute(0, 1, 4, 3, 5, 2)",
+        "not the inverse of squeeze",
+    ),
+    "split: prior of the wrong half": (
+        GLOW,
+        "h, z = x[:, : self.kept], x[:, self.kept :]",
+        "z, h = x[:, : self.kept], x[:, self.kept :]",
+        "not the prior",
+    ),
+    "split: scale where its inverse belongs": (
+        GLOW,
+        "(z - mean) * (-log_scale).exp()",
+        "(z - mean) * log_scale.exp()",
+        "not the prior",
+    ),
+    "model: D·log 256 forgotten": (
+        GLOW,
+        "total = -math.log(256) * y[0].numel()",
+        "total = 0",
+        "not the Jacobian's",
+    ),
+    "model: log-determinant of a split forgotten": (
+        GLOW,
+        "latents.append(noise)\n                total = total + log_det",
+        "latents.append(noise)",
+        "not the Jacobian's",
+    ),
+    "model: log σ missing from the prior": (GLOW, "- math.log(self.sigma) - 0.5", "- 0.5", "not N(0, σ²)"),
+    "model: no dequantisation": (
+        GLOW,
+        "self.log_density(y) for y in noisy",
+        "self.log_density(y.floor()) for y in noisy",
+        "log_prob is off",
+    ),
+    "Gaussian: variance of the noise forgotten": (
+        GAUSSIAN,
+        "self.spread + 1 / 12",
+        "self.spread",
+        "not the Gaussian's",
+    ),
+    "Gaussian: ridge not squared": (GAUSSIAN, "self.ridge**2", "self.ridge", "not the Gaussian's"),
+    "Gaussian: 2π forgotten": (GAUSSIAN, "torch.log(2 * math.pi * ", "torch.log(", "not the Gaussian's"),
+    "Gaussian: images not centred in their interval": (
+        GAUSSIAN,
+        "images.double() + 0.5)",
+        "images.double())",
+        "mean over u is off",
+    ),
+    "Gaussian: spread of the noise ignored": (
+        GAUSSIAN,
+        "middle - 0.5 * (1 / 12 / self.variances()).sum()",
+        "middle",
+        "mean over u is off",
+    ),
+    "units: natural for binary logarithm": (
+        "bits.py",
+        "-log_prob / (dims * math.log(2))",
+        "-log_prob / dims",
+        "the unit is off",
+    ),
+    "bound: mean of logarithms": (
+        VAE,
+        "(torch.logsumexp(groups, 1) - math.log(k)).mean(0)",
+        "groups.mean((0, 1))",
+        "do not tighten",
+    ),
+    "bound: sum of weights, not mean": (
+        VAE,
+        "(torch.logsumexp(groups, 1) - math.log(k)).mean(0)",
+        "torch.logsumexp(groups, 1).mean(0)",
+        "exceeds the likelihood",
+    ),
+    "bound: groups across images": (
+        VAE,
+        "groups = log_weights.reshape(draws // k, k, images)",
+        "groups = log_weights.T.reshape(draws // k, k, images)",
+        "exceeds the likelihood",
+    ),
+    "KL: sign of the logarithm": (VAE, "- 1) - log_std", "- 1) + log_std", "not its mean over draws"),
+    "KL: variance for standard deviation": (
+        VAE,
+        "torch.exp(2 * log_std) - 1",
+        "torch.exp(log_std) - 1",
+        "not its mean",
+    ),
+    "logistic: highest bin is like the others": (
+        VAE,
+        "torch.where(x > 1 - half, math.inf, inverse * (centred + half))",
+        "inverse * (centred + half)",
+        "do not sum to one",
+    ),
+    "logistic: lowest bin is like the others": (
+        VAE,
+        "torch.where(x < half - 1, -math.inf, inverse * (centred - half))",
+        "inverse * (centred - half)",
+        "do not sum to one",
+    ),
+    "logistic: bins half as wide": (
+        VAE,
+        "half = 1 / (levels - 1)\n    centred",
+        "half = 0.5 / (levels - 1)\n    centred",
+        "sum to one",
+    ),
+    "ELBO: sign of the rate": (
+        VAE,
+        "[-rate - distortion for",
+        "[rate - distortion for",
+        "not minus distortion minus rate",
+    ),
+    "ELBO: spread of the latent": (
+        VAE,
+        "self.log_likelihood(x, mean + log_std.exp() * noise)",
+        "self.log_likelihood(x, mean + (0.5 * log_std).exp() * noise)",
+        "not minus distortion minus rate",
+    ),
+    "log-weight: the scale of q forgotten": (
+        VAE,
+        "(noise**2 - z**2) + log_std)",
+        "(noise**2 - z**2))",
+        "log-weight is off",
+    ),
+    "masks: mask A shows its own pixel": (
+        PIXELCNN,
+        '+ (kind == "B")] = 1',
+        "+ 1] = 1",
+        "masked convolution sees the future",
+    ),
+    "masks: one pixel too far": (
+        PIXELCNN,
+        "mask[:middle] = 1",
+        "mask[: middle + 1] = 1",
+        "masked convolution sees the future",
+    ),
+    "stacks: rows not shifted": (PIXELCNN, "return F.pad(x, (0, 0, 1, -1))", "return x", "two stacks see the future"),
+    "stacks: pixels not shifted": (PIXELCNN, "return F.pad(x, (1, -1))", "return x", "two stacks see the future"),
+    "stacks: the vertical one looks down": (
+        PIXELCNN,
+        "F.pad(x, (1, 1, 1, 0))",
+        "F.pad(x, (1, 1, 0, 1))",
+        "two stacks see the future",
+    ),
+    "stacks: the vertical one listens to the horizontal one": (
+        PIXELCNN,
+        "v = v + gate(self.rows(v))",
+        "v = v + gate(self.rows(v + h))",
+        "two stacks see the future",
+    ),
+    "stacks: the horizontal one does not listen": (
+        PIXELCNN,
+        "gate(self.left(h) + self.across(v))",
+        "gate(self.left(h))",
+        "the field is not what the text promises",
+    ),
+    "left neighbour: the pixel itself": (
+        PIXELCNN,
+        "shift_right(x[:, :-1]))",
+        "x[:, :-1])",
+        "misses a part of its past",
+    ),
+    "colours: green leans on itself": (
+        PIXELCNN,
+        "means[c] = means[c] + factor * surprise[before]",
+        "means[c] = means[c] + factor * surprise[before + 1]",
+        "of all images sum to",
+    ),
+    "colours: blue does not lean on green": (
+        PIXELCNN,
+        "means[c] = means[c] + factor * surprise[before]",
+        "means[c] = means[c] + factor * surprise[0]",
+        "samples do not follow",
+    ),
+    "mixture: weights do not sum to one": (PIXELCNN, "F.log_softmax(logits, 1)", "logits", "of all images sum to"),
+    "mixture: mean of logarithms": (
+        PIXELCNN,
+        "torch.logsumexp(F.log_softmax(logits, 1)[:, :, None] + log_p.cumsum(2), 1)",
+        "(F.softmax(logits, 1)[:, :, None] * log_p.cumsum(2)).sum(1)",
+        "of all images sum to",
+    ),
+    "sampling: a colour is not whole when the next sees it": (
+        PIXELCNN,
+        "surprise.append(pixel[c] - means[c])",
+        "surprise.append(value - means[c])",
+        "samples do not follow",
+    ),
+    "cache: the row above is stale": (PIXELCNN, "v_above[k], v = v, v +", "v = v +", "the cache is stale"),
+    "cache: the pixel to the left is stale": (PIXELCNN, "h_left[k], h = h, h +", "h = h +", "the cache is stale"),
+    "cache: the image's row above is stale": (PIXELCNN, "above, row = row, with", "row = with", "the cache is stale"),
+    "cache: the image's left pixel is stale": (
+        PIXELCNN,
+        "before, left = left, with",
+        "left = with",
+        "the cache is stale",
+    ),
+    "dequantisation: noise centred on the grey level": (
+        "bits.py",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))",
+        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32)) - 0.5",
+        "left the pixel's own interval",
+    ),
+    "dequantisation: one noise for all": (
+        "bits.py",
+        'int.from_bytes(digest.digest(), "little")',
+        "0",
+        "another draw must",
+    ),
+}
+
+
+def cells(chapter, old=None, new=None):
+    """The chapter's exported and checking cells, with one place changed."""
+    nb = chapters.read(chapters.BOOK / chapter)
+    found = []
+    for cell in chapters.code_cells(nb):
+        if chapters.has_tag(cell, "export") or chapters.has_tag(cell, "check"):
+            found.append(cell.source)
+    if old is not None:
+        places = sum(source.count(old) for source in found)
+        assert places == 1, f"{old!r} stands {places} times in {chapter}: the mutation needs one place"
+        found = [source.replace(old, new) for source in found]
+    return found
+
+
+def run(sources):
+    matplotlib.use("Agg")
+    namespace = {"__name__": "chapter"}
+    for source in sources:
+        exec(compile(source, "<cell>", "exec"), namespace)
+
+
+@pytest.mark.parametrize("chapter", [GAUSSIAN, VAE, PIXELCNN, GLOW])
+def test_checks_pass_unbroken(chapter):
+    run(cells(chapter))
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_check_fails(name, monkeypatch):
+    place, old, new, message = MUTATIONS[name]
+    if place.endswith(".py"):
+        source = (chapters.BOOK / "likelab" / place).read_text("utf-8")
+        assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {place}"
+        broken = types.ModuleType("likelab.bits")
+        exec(compile(source.replace(old, new), place, "exec"), broken.__dict__)
+        monkeypatch.setitem(sys.modules, "likelab.bits", broken)
+        monkeypatch.setattr(likelab, "bits", broken)
+        sources = cells(GAUSSIAN)
+    else:
+        sources = cells(place, old, new)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        run(sources)

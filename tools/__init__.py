@@ -1,0 +1,6 @@
+"""What authors and publishers run, from the repository's root; none of it is needed to read or to run a chapter."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "book"))  # where chapters run, and import likelab from

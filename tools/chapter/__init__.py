@@ -1,0 +1,1 @@
+"""Authoring: chapters as text and back, executed, exported, held against the house rules."""

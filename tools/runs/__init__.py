@@ -1,0 +1,1 @@
+"""Longer runs: training the bank, and the bench."""

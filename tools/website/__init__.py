@@ -1,0 +1,1 @@
+"""The site: the Sphinx extension, what it needs, and publishing under another address."""

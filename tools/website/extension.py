@@ -1,0 +1,231 @@
+"""What every page of the site has beside its text: a Sphinx extension, for what _config.yml cannot say.
+
+- The site's own address, from `repository: url`, unless `html: baseurl` gives one; with it come a site map and the
+  addresses in the preview that other sites show. With the placeholder there is none of these, and a line above every
+  page says so.
+- A description and a title for that preview; how to cite the page; a page for addresses that lead nowhere.
+- Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
+- Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
+- Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
+  takes half of the bytes of a PNG. Each leads to itself in full size, as a phone shows a wide figure at a third.
+- What only a site can do in the text of a chapter: links to references, chapters and the glossary (crossrefs.py).
+- Printed sentences, told from printed tables, may wrap.
+"""
+
+import hashlib
+import re
+import subprocess
+from html import escape
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from docutils import nodes
+from PIL import Image
+
+from tools.chapter import setup_cell
+from tools.website import crossrefs
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACEHOLDER = "OWNER/REPO"
+PICTURE = "_static/svhn-anomaly.png"
+PICTURE_ALT = "Histograms of bits per dimension: under four models, house numbers lie left of the training photographs."
+LOST = "404"
+NO_ADDRESS = (
+    "This copy does not know its address yet, so its buttons for Colab and the repository lead nowhere. "
+    "The command make fork gives it one."
+)
+FIGURE = re.compile(
+    r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>'
+    # What a figure computes with is its own and stays; the script that draws comes after it.
+    r"(?:<script>\(globalThis\.exploreFunctions.*?</script>)?)<script>(?P<js>.*?)</script>",
+    re.S,
+)
+DESCRIPTION = 200  # characters
+
+
+def site_address(repository):
+    """Where GitHub Pages puts the site of a repository, or "" for another host and for the placeholder."""
+    match = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", repository)
+    if not match or PLACEHOLDER in repository:
+        return ""
+    owner, name = match.groups()
+    root = f"https://{owner.lower()}.github.io/"
+    return root if name.lower() == f"{owner.lower()}.github.io" else f"{root}{name}/"
+
+
+def configure(app, config):
+    repository = config.html_theme_options.get("repository_url", "")
+    base = config.html_baseurl or site_address(repository)
+    config.html_baseurl = base and base.rstrip("/") + "/"
+    if PLACEHOLDER in repository:
+        config.html_theme_options["announcement"] = NO_ADDRESS
+    config.html_additional_pages = {LOST: f"{LOST}.html"}
+    app.release_here = setup_cell.version(ROOT)
+    tag = ["git", "tag", "--list", f"v{app.release_here}"]
+    try:
+        app.tag_here = subprocess.run(tag, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git: the pages were not made in a clone
+        app.tag_here = ""
+
+
+def describe(app, name, template, context, doctree):
+    """Before the theme drops the parts of a page that are empty: what they are filled with."""
+    config = app.config
+    title = re.sub(r"<[^>]+>", "", context.get("title", ""))
+    tags = preview(title, config.html_title, description(doctree), config.html_baseurl, f"{name}.html")
+    context["metatags"] = context.get("metatags", "") + tags
+    if doctree is not None:
+        cited = ("", "") if name == config.root_doc else (name, title)
+        context["citation"] = citation(*cited, config, app.release_here)
+
+
+def complete(app, name, template, context, doctree):
+    """After the theme has made its buttons: what is changed in them, and in the text."""
+    if app.tag_here:
+        branch = app.config.html_theme_options["repository_branch"]
+        for button in colab_buttons(context.get("header_buttons", [])):
+            button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{app.tag_here}/")
+    if "body" in context:
+        images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
+        context["body"] = lighten_images(let_sentences_wrap(share_scripts(app, name, context["body"])), images)
+
+
+def colab_buttons(buttons):
+    for button in buttons:
+        yield from colab_buttons(button.get("buttons", []))
+        if "colab" in button.get("url", ""):
+            yield button
+
+
+def share_scripts(app, name, body):
+    """The body with each figure's script and style sheet in files of the site. They are there once a page."""
+    seen, back = set(), "../" * name.count("/")
+
+    def once(text, suffix, element):
+        file = f"explore-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{suffix}"
+        if file in seen:
+            return ""
+        seen.add(file)
+        target = Path(app.outdir) / "_static" / file
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text, "utf-8")
+        return element.format(f"{back}_static/{file}")
+
+    def shared(match):
+        opening, css, rest, js = match.groups()
+        style = once(css, "css", '<link rel="stylesheet" href="{}">')
+        script = once(js, "js", '<script defer src="{}"></script>')
+        return opening + style + rest + script
+
+    return FIGURE.sub(shared, body)
+
+
+def let_sentences_wrap(body):
+    """The body with the class `sentences` at each printed output that has no columns: no two spaces in a row."""
+
+    def marked(match):
+        columns = re.search(r"\S {2,}\S|^ ", re.sub(r"<[^>]+>", "", match["text"]), re.M)
+        return match.group() if columns else match.group().replace("output stream", "output stream sentences", 1)
+
+    return re.sub(
+        r'<div class="output stream[^>]*><div class="highlight"><pre>(?P<text>.*?)</pre>', marked, body, flags=re.S
+    )
+
+
+def lighten_images(body, images):
+    """The body with WebP in place of PNG, each with its width and height and a link to itself.
+
+    images: {name on the site: file}.
+    """
+
+    def lightened(match):
+        tag, source = match.group(), re.search(r'\bsrc="[^"]*_images/([^"/]+)\.png"', match.group())
+        if source is None or (file := images.get(f"{source.group(1)}.png")) is None:
+            return tag
+        tag = tag.replace(f"_images/{source.group(1)}.png", f"_images/{source.group(1)}.webp")
+        if not re.search(r"\b(width|height|style)=", tag):
+            with Image.open(file) as image:
+                tag = f'{tag[:4]} width="{image.width}" height="{image.height}"{tag[4:]}'
+        address = re.search(r'\bsrc="([^"]*)"', tag).group(1)
+        return f'<a class="full-size" href="{address}" title="Full size">{tag}</a>'
+
+    return re.sub(r"<img\b[^>]*>", lightened, body)
+
+
+def to_webp(folder):
+    """Give every PNG of a folder a WebP of the same name, pixel for pixel, and remove the PNG."""
+    for file in sorted(folder.glob("*.png")):
+        target = file.with_suffix(".webp")
+        if not target.exists() or target.stat().st_mtime < file.stat().st_mtime:
+            with Image.open(file) as image:
+                opaque = "A" not in image.getbands() or image.getchannel("A").getextrema()[0] == 255
+                image.convert("RGB" if opaque else "RGBA").save(target, lossless=True)
+        file.unlink()
+
+
+def description(doctree):
+    """The first sentences of a page, in words."""
+    if doctree is None:
+        return ""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if isinstance(paragraph.parent, nodes.section) and text:
+            return text if len(text) <= DESCRIPTION else f"{text[:DESCRIPTION].rsplit(' ', 1)[0]} …"
+    return ""
+
+
+def preview(title, book, text, base, page):
+    """The tags from which other sites make a card for a page."""
+    tags = {"og:title": title, "og:site_name": book, "og:type": "article", "og:description": text}
+    if base:
+        tags |= {"og:url": urljoin(base, page), "og:image": urljoin(base, PICTURE), "og:image:alt": PICTURE_ALT}
+    lines = [f'<meta property="{name}" content="{escape(value)}" />' for name, value in tags.items() if value]
+    lines += [f'<meta name="description" content="{escape(text)}" />'] if text else []
+    return "\n".join(["", *lines, '<meta name="twitter:card" content="summary_large_image" />', ""])
+
+
+def citation(name, title, config, release):
+    """How to cite a page, in words and for BibTeX; without a name, the whole book."""
+    book, year = config.html_title, config.copyright
+    authors = config.author or f"The authors of {book}"
+    address = config.html_baseurl and urljoin(config.html_baseurl, f"{name}.html" if name else "")
+    key = re.sub(r"\W+", "-", Path(name).name or "book")
+    fields = {"author": f"{{{authors}}}", "title": title or book}
+    fields |= {"howpublished": f"In: {book}"} if name else {}
+    fields |= {"note": f"Release {release}", "year": year} | ({"url": address} if address else {})
+    width = max(map(len, fields))
+    bibtex = "".join(f"  {field:{width}} = {{{value}}},\n" for field, value in fields.items())
+    words = f"{title}. In: {book}" if name else book
+    return {
+        "words": f"{authors} ({year}). {words}. Release {release}.{f' {address}' if address else ''}",
+        "bibtex": f"@misc{{{key},\n{bibtex}}}",
+    }
+
+
+def finish(app, exception):
+    if exception or app.builder.format != "html":
+        return
+    base, out = app.config.html_baseurl, Path(app.outdir)
+    to_webp(out / "_images")
+    if not base:
+        return
+    pages = sorted(app.env.found_docs, key=lambda name: (name != app.config.root_doc, name))
+    locations = "".join(f"  <url><loc>{escape(urljoin(base, f'{name}.html'))}</loc></url>\n" for name in pages)
+    (out / "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{locations}</urlset>\n',
+        "utf-8",
+    )
+    # The host shows this page at whatever address was asked for, so its links must not depend on the address.
+    lost, prefix = out / f"{LOST}.html", urlsplit(base).path
+    text = re.sub(r'\b(href|src)="(?!#|/|data:|\w+:)', rf'\1="{prefix}', lost.read_text("utf-8"))
+    lost.write_text(text.replace('data-content_root="./"', f'data-content_root="{prefix}"'), "utf-8")
+
+
+def setup(app):
+    app.connect("config-inited", configure, priority=900)
+    app.connect("source-read", crossrefs.read_source)
+    app.connect("html-page-context", describe, priority=400)
+    app.connect("html-page-context", complete, priority=900)
+    app.connect("build-finished", finish, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

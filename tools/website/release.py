@@ -1,0 +1,55 @@
+"""Make a release: its number in likelab and in the setup cell of every chapter, one commit, one tag.
+
+    python -m tools.website.release 0.2.0
+
+It refuses a number that is none or lies behind, a tag that is there, and a tree with changes. Nothing is pushed.
+"""
+
+import re
+import subprocess
+import sys
+
+from tools.chapter import chapters, setup_cell
+
+ROOT = chapters.ROOT
+PACKAGE = ROOT / "book" / "likelab" / "__init__.py"
+
+
+def git(*arguments):
+    """What git prints. Raises SystemExit with git's own last line where it fails."""
+    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"git {arguments[0]} failed: {(run.stderr.strip() or run.stdout.strip()).splitlines()[-1]}")
+    return run.stdout.strip()
+
+
+def refusal(version):
+    """Why there can be no release of that number now, or nothing."""
+    if not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
+        return f"{version!r} is no release number: give three whole numbers, as in make release VERSION=0.2.0"
+    now = setup_cell.version(ROOT)
+    if [int(part) for part in version.split(".")] < [int(part) for part in now.split(".")]:
+        return f"{version} lies behind {now}, which likelab says it is: give a higher number"
+    if git("tag", "--list", f"v{version}"):
+        return f"The tag v{version} is there already: give a higher number"
+    if changed := git("status", "--porcelain").splitlines():
+        return f"{len(changed)} files are changed or not committed, {changed[0].split()[-1]} first: commit them first"
+    return None
+
+
+def main(version):
+    if why := refusal(version):
+        sys.exit(why)
+    text = PACKAGE.read_text("utf-8")
+    PACKAGE.write_text(re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M), "utf-8")
+    written = setup_cell.write(ROOT)
+    if git("status", "--porcelain"):  # the first release may have its number already
+        git("add", "--update")
+        git("commit", "--quiet", f"--message=Release {version}")
+    git("tag", "--annotate", f"v{version}", f"--message=Release {version}")
+    print(f"Release {version}: {len(written)} setup cells written, committed and tagged here.")
+    print(f"To publish it: git push origin {git('rev-parse', '--abbrev-ref', 'HEAD')} v{version}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2] or [""])
