@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from likelab import training
-from likelab.formats import DataError
+from likelab.errors import DataError
 
 FOLDER = Path(__file__).resolve().parents[1] / "bank"
 ROLES = ("train", "validation", "inside", "outside")

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from likelab import download
-from likelab.formats import DataError, read_cifar10, read_idx, read_svhn
+from likelab.errors import DataError
+from likelab.formats import read_cifar10, read_idx, read_svhn
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ import requests
 import urllib3
 from tqdm import tqdm  # not tqdm.auto: its widget would weigh 3.6 MB in a page
 
-from likelab.formats import DataError
+from likelab.errors import DataError
 
 # Path below the data folder -> bytes and SHA-256 of the published file.
 CHECKSUMS = {

@@ -10,13 +10,7 @@ import zlib
 
 import numpy as np
 
-
-class DataError(RuntimeError):
-    """A file, or the way to it, is not as it should be. The message: file, expected, found, remedy."""
-
-    @classmethod
-    def about(cls, file, expected, found, remedy):
-        return cls(f"{file}: expected {expected}; found {found}. {remedy}")
+from likelab.errors import DataError
 
 
 @contextlib.contextmanager

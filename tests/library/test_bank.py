@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from likelab import bank, bits, data, training
-from likelab.formats import DataError
+from likelab.errors import DataError
 from likelab.models.glow import squeeze
 from tools.runs import bank as trainer
 from tools.website import reproducibility

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likelab import data, download
-from likelab.formats import DataError, read_cifar10, read_idx, read_svhn
+from likelab.errors import DataError
+from likelab.formats import read_cifar10, read_idx, read_svhn
 from tests.support import data_servers
 
 SVHN = "svhn/test_32x32.mat"

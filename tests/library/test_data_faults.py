@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from likelab import data, download, standin
-from likelab.formats import DataError
+from likelab.errors import DataError
 from tests.conftest import ROOT
 from tests.support import data_servers
 
