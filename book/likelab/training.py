@@ -2,21 +2,24 @@
 
 import contextlib
 import copy
-import ctypes
 import math
+import operator
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+import warnings
 from dataclasses import dataclass, field
 
 import torch
+from torch import distributed, nn
 from tqdm import tqdm
 
 from likelab import bits
 
+FIRST = 256  # images that a data-dependent start sees
+
 
 class TrainingError(RuntimeError):
-    """Training cannot go on; the message names the step and what to try."""
+    """Training cannot go on; the message names the step and what to try. `history` tells how far it came."""
 
 
 @dataclass
@@ -26,24 +29,37 @@ class History:
     steps: list = field(default_factory=list)  # steps at which the validation images were evaluated
     train: list = field(default_factory=list)  # mean loss of the batches since the evaluation before
     validation: list = field(default_factory=list)
-    best_step: int = 0
+    best_step: int = 0  # 0 while no evaluation was finite
     seconds: float = 0.0
 
 
-def learning_rate(step, steps, peak, warmup):
+def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
     """Linear warm-up, then half a cosine down to zero."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def accelerator():
-    """The device to train on: a GPU where torch can use one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def processes() -> tuple[int, int]:
+    """(rank, number of processes) where several train together, in torch.distributed's default group; else (0, 1)."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def accelerator() -> torch.device:
+    """The device to train on: a GPU where torch can use one (CUDA or ROCm), else the CPU.
+
+    Processes that train together take the GPUs in turn. Apple's GPU has no double precision, which parts of the book
+    need, so it is not used.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", processes()[0] % torch.cuda.device_count())
 
 
 @contextlib.contextmanager
-def placed(model, device):
+def placed(model: nn.Module, device: torch.device):
     """Inside, the model is on `device`; afterwards, also after an error, it is back where it was."""
     home = next(model.parameters()).device
     model.to(device)
@@ -53,144 +69,157 @@ def placed(model, device):
         model.to(home)
 
 
-def keep_memory():
-    """Ask the C library (glibc) to keep freed memory; elsewhere do nothing.
-
-    By default it may hand large blocks back to the system, which clears them again, page by page, when the next
-    operation asks. Training allocates the same blocks at every step, so much of its time can go there.
-    """
-    mmap_threshold, trim_threshold = -3, -1  # names of <malloc.h>
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # no glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 32 << 20)
-        mallopt(trim_threshold, 1 << 30)
-
-
-class Gradients:
-    """Called with a batch, leave the gradient of its mean bits per dimension in the parameters; return that mean.
-
-    halves: on a CPU with two threads or more, both halves of a batch are worked on at once, each with half of the
-    threads and noise of its own. Whether that is faster depends on the model and the batch: measure both.
-    """
-
-    def __init__(self, model, generator, halves=False):
-        self.model, self.parameters = model, [p for p in model.parameters() if p.requires_grad]
-        self.device, self.threads = self.parameters[0].device, torch.get_num_threads()
-        self.generators, self.pool = [generator], None
-        if halves and self.device.type == "cpu" and self.threads > 1:
-            seed = torch.randint(2**62, (), generator=generator).item()
-            self.generators.append(torch.Generator().manual_seed(seed))
-            self.pool = ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=[self.threads // 2])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.pool:
-            self.pool.shutdown()
-            torch.set_num_threads(self.threads)  # some of what a thread of the pool sets is set for all
-
-    def __call__(self, batch):
-        parts = batch.chunk(len(self.generators))
-        run = self.pool.map if self.pool else map
-        losses, gradients = zip(*run(self.part, parts, self.generators, [len(batch)] * len(parts)), strict=True)
-        total = list(gradients[0])
-        for more in gradients[1:]:
-            torch._foreach_add_(total, more)
-        for parameter, gradient in zip(self.parameters, total, strict=True):
-            parameter.grad = gradient
-        return sum(losses)
-
-    def part(self, images, generator, count):
-        """(loss, its gradients) of some of `count` images."""
-        log_prob = self.model.log_prob(images.to(self.device), generator=generator)
-        loss = bits.per_dim(log_prob, images[0].numel()).sum() / count
-        return loss.item(), torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-
-
 @torch.no_grad()
-def evaluate(model, images, batch_size=100):
-    """Bits per dimension of uint8 images (N, C, H, W), image by image: (N,) on the CPU."""
-    model.eval()
-    log_prob = torch.cat([model.log_prob(batch).cpu() for batch in images.split(batch_size)])
+def evaluate(model, images: torch.Tensor, batch_size: int = 100) -> torch.Tensor:
+    """Bits per dimension of uint8 images (N, C, H, W), image by image: (N,) on the CPU.
+
+    The model is asked in evaluation mode, and is then in the mode that it was in.
+    """
+    images = bits.as_images(images)
+    if not len(images):
+        return torch.zeros(0)
+    mode = getattr(model, "training", False)
+    if mode:
+        model.eval()
+    try:
+        log_prob = torch.cat([model.log_prob(batch).cpu() for batch in images.split(batch_size)])
+    finally:
+        if mode:
+            model.train()
     return bits.per_dim(log_prob, images[0].numel())
 
 
 def fit(
-    model,
-    train,
-    validation,
+    model: nn.Module,
+    train: torch.Tensor,
+    validation: torch.Tensor,
     *,
-    steps,
-    batch_size=16,
-    lr=2e-3,
-    warmup=50,
-    clip=None,
-    flip=True,
-    halves=False,
-    seed=0,
-    evaluations=8,
+    steps: int,
+    batch_size: int = 16,
+    lr: float = 2e-3,
+    warmup: int = 50,
+    clip: float | None = None,
+    flip: bool = True,
+    seed: int = 0,
+    evaluations: int = 8,
     watch=None,
-):
-    """Maximise model.log_prob on train; end with the weights that were best on validation.
+) -> History:
+    """Maximise model.log_prob on train; end with the weights that were best on validation, in evaluation mode.
 
     train, validation: uint8 (N, C, H, W). Each step draws batch_size images with replacement, mirrors half of them
-    (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to `clip` if given;
-    `halves` is that of `Gradients`. The validation images are evaluated `evaluations` times, evenly spread.
-    `watch(step, model)` is called at the start and at each evaluation. A model with an `initialise(images)` method
-    sees 256 training images first. A model on the CPU is trained on a GPU where there is one; `watch` is given a copy
-    on the CPU then, and the model is back there at the end. Returns a History. Raises TrainingError where the loss is
-    not finite.
+    (flip), and takes an Adam step on their mean bits per dimension, the gradient's norm clipped to `clip` if given.
+    The validation images are evaluated `evaluations` times, evenly spread, the last time at the end.
+    `watch(step, model)` is called at the start and at each evaluation. A model with a start from data
+    (`contracts.DataDependent`) that was not started yet sees 256 training images first.
+
+    A model on the CPU is trained on a GPU where there is one; `watch` is given a copy on the CPU then, and the model is
+    back there at the end. Within a process group of torch.distributed each process takes its share of every batch, and
+    all end with the same weights.
+
+    Raises ValueError or TypeError before any work where the arguments make no sense, and TrainingError where the loss
+    is not finite. After an error, and after Ctrl-C, the model has the best weights so far, and the error a `history`.
     """
-    for images in (train, validation):
-        bits.check_images(images)
-    keep_memory()
-    home = next(model.parameters()).device
+    train = bits.as_images(train, getattr(model, "shape", None))
+    validation = bits.as_images(validation, train.shape[1:])
+    steps, evaluations, batch_size = (operator.index(number) for number in (steps, evaluations, batch_size))
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    _check(model, parameters, train, validation, steps, evaluations, batch_size, lr, warmup, clip)
+
+    home = parameters[0].device
     device = accelerator() if home.type == "cpu" else home
+    rank, ranks = processes()
     generator = torch.Generator().manual_seed(seed)
-    began = time.perf_counter()
-    if hasattr(model, "initialise"):
-        first = torch.randint(len(train), (256,), generator=generator)
-        model.initialise(train[first].to(home), generator=generator)
-    if watch:
-        watch(0, model)
+    noise = generator if ranks == 1 else torch.Generator().manual_seed(seed + 1 + rank)
+    history, best, recent, began = History(), None, [], time.perf_counter()
     marks = {round(steps * (k + 1) / evaluations) for k in range(evaluations)}
-    history, best, recent = History(), None, []
-    model.train()
     title = "training" if device.type == "cpu" else f"training on {device.type}"
-    bar = tqdm(range(steps), desc=title, unit="step", mininterval=1, file=sys.stderr, dynamic_ncols=True)
-    with placed(model, device), Gradients(model, generator, halves) as gradients:
-        optimiser = torch.optim.Adam(gradients.parameters, lr=lr, fused=True)
-        for step in bar:
-            batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
-            if flip:
-                mirrored = torch.rand(batch_size, generator=generator) < 0.5
-                batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-            loss = gradients(batch)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} at step {step} of {steps} (learning rate "
-                    f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
-                )
-            if clip is not None:
-                torch.nn.utils.clip_grad_norm_(gradients.parameters, clip)
-            optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
-            optimiser.step()
-            recent.append(loss)
-            if step + 1 in marks:
-                value = evaluate(model, validation).mean().item()
-                model.train()
-                history.steps.append(step + 1)
-                history.train.append(sum(recent) / len(recent))
-                history.validation.append(value)
-                recent = []
-                bar.set_postfix_str(f"validation {value:.2f} bits/dim")
-                if best is None or value < best[0]:
-                    best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
-                    history.best_step = step + 1
-                if watch:
-                    watch(step + 1, model if device == home else copy.deepcopy(model).to(home))
-    model.load_state_dict(best[1])
-    model.eval()
-    history.seconds = time.perf_counter() - began
+    options = {"unit": "step", "mininterval": 1, "file": sys.stderr, "dynamic_ncols": True, "disable": rank > 0}
+    try:
+        if hasattr(model, "initialise") and not model.initialised:
+            first = torch.randint(len(train), (FIRST,), generator=generator)
+            model.initialise(train[first].to(home), generator=generator)
+        if watch:
+            watch(0, model)
+        model.train()
+        with placed(model, device), tqdm(range(steps), title, **options) as bar:
+            for tensor in model.state_dict().values() if ranks > 1 else ():
+                distributed.broadcast(tensor, 0)
+            optimiser = torch.optim.Adam(parameters, lr=lr, fused=True)
+            for step in bar:
+                batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
+                if flip:
+                    mirrored = torch.rand(batch_size, generator=generator) < 0.5
+                    batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
+                share = batch[rank::ranks].to(device)
+                loss = bits.per_dim(model.log_prob(share, generator=noise), batch[0].numel()).sum() / batch_size
+                optimiser.zero_grad()
+                loss.backward()
+                loss = _summed(loss.detach(), parameters, ranks)
+                if not math.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss became {loss} at step {step} of {steps} (learning rate "
+                        f"{optimiser.param_groups[0]['lr']:.1e}): lower lr, lengthen warmup, or clip the gradient"
+                    )
+                if clip is not None:
+                    nn.utils.clip_grad_norm_(parameters, clip)
+                optimiser.param_groups[0]["lr"] = learning_rate(step, steps, lr, warmup)
+                optimiser.step()
+                recent.append(loss)
+                if step + 1 in marks:
+                    value = evaluate(model, validation).mean().item()
+                    history.steps.append(step + 1)
+                    history.train.append(sum(recent) / len(recent))
+                    history.validation.append(value)
+                    recent = []
+                    bar.set_postfix_str(f"validation {value:.2f} bits/dim")
+                    if not math.isfinite(value):
+                        warnings.warn(f"validation is {value} at step {step + 1}: not kept as the best", stacklevel=2)
+                    elif best is None or value < best[0]:
+                        best = (value, {k: v.detach().clone() for k, v in model.state_dict().items()})
+                        history.best_step = step + 1
+                    if watch:
+                        watch(step + 1, model if device == home else copy.deepcopy(model).to(home))
+        if best is None:
+            raise TrainingError(f"no evaluation in {steps} steps was finite: lower lr, lengthen warmup, or clip")
+    except (Exception, KeyboardInterrupt) as error:
+        error.history = history
+        raise
+    finally:
+        if best is not None:
+            model.load_state_dict(best[1])
+        model.eval()
+        history.seconds = time.perf_counter() - began
     return history
+
+
+def _check(model, parameters, train, validation, steps, evaluations, batch_size, lr, warmup, clip):
+    """Raise ValueError, with the remedy, for what cannot be trained."""
+    name = type(model).__name__
+    if not list(model.parameters()):
+        raise ValueError(f"{name} has no weights to train" + (": call its own fit" if hasattr(model, "fit") else ""))
+    if not parameters:
+        raise ValueError(f"all weights of {name} are frozen: set requires_grad of those to train")
+    for images, what in ((train, "training"), (validation, "validation")):
+        if not len(images):
+            raise ValueError(f"there are no {what} images: give at least one")
+    for number, what in ((steps, "steps"), (evaluations, "evaluations"), (batch_size, "batch_size")):
+        if number < 1:
+            raise ValueError(f"{what} is {number}: give at least 1")
+    for number, what in ((lr, "lr"), (clip, "clip")):
+        if number is not None and not 0 < number < math.inf:
+            raise ValueError(f"{what} is {number}: give a number above 0")
+    if warmup < 0:
+        raise ValueError(f"warmup is {warmup}: give a number of steps, 0 or more")
+    if batch_size < processes()[1]:
+        raise ValueError(f"a batch of {batch_size} has no image for each of {processes()[1]} processes: make it larger")
+
+
+def _summed(loss, parameters, ranks):
+    """The loss of the whole batch, as a number. Sums loss and gradients over the processes, where there are several."""
+    if ranks > 1:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            distributed.all_reduce(parameter.grad)
+        distributed.all_reduce(loss)
+    return loss.item()
