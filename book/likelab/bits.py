@@ -30,7 +30,7 @@ def as_images(images: torch.Tensor | np.ndarray, shape: tuple | None = None) -> 
     Raises TypeError or ValueError, with the remedy.
     """
     if isinstance(images, np.ndarray) and images.dtype == np.uint8:
-        images = torch.tensor(images)  # a copy: an array may be read-only, or run backwards
+        images = torch.from_numpy(images.copy())  # an array may be read-only, or run backwards
     if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8:
         kind = getattr(images, "dtype", type(images).__name__)
         raise TypeError(
@@ -88,6 +88,14 @@ def normal_noise(
     else:
         noise = torch.zeros(0, *shape)
     return noise.to(images.device)
+
+
+def counted(draws: int) -> int:
+    """How many draws a bound is averaged over. Raises ValueError below 1, TypeError for what is no whole number."""
+    draws = operator.index(draws)
+    if draws < 1:
+        raise ValueError(f"draws is {draws}: a bound takes at least 1")
+    return draws
 
 
 def _device(generator, images):

@@ -135,7 +135,7 @@ def fit(
     title = "training" if device.type == "cpu" else f"training on {device.type}"
     options = {"unit": "step", "mininterval": 1, "file": sys.stderr, "dynamic_ncols": True, "disable": rank > 0}
     try:
-        if hasattr(model, "initialise") and not model.initialised:
+        if hasattr(model, "initialise") and not getattr(model, "initialised", False):
             first = torch.randint(len(train), (FIRST,), generator=generator)
             model.initialise(train[first].to(home), generator=generator)
         if watch:
@@ -179,6 +179,7 @@ def fit(
                         history.best_step = step + 1
                     if watch:
                         watch(step + 1, model if device == home else copy.deepcopy(model).to(home))
+                        model.train()  # it may have looked in evaluation mode
         if best is None:
             raise TrainingError(f"no evaluation in {steps} steps was finite: lower lr, lengthen warmup, or clip")
     except (Exception, KeyboardInterrupt) as error:

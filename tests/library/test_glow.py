@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from likelab import bits
-from likelab.models.glow import ActNorm, Conv1x1, Coupling, FlowStep, Glow, Split, squeeze, unsqueeze
+from likelab import bits, contracts
+from likelab.models.glow import ActNorm, Conv1x1, Coupling, FlowStep, Glow, Level, Split, squeeze, unsqueeze
 
 SHAPES = [(4, 2, 4), (6, 4, 2), (2, 1, 1), (12, 3, 3)]
 
@@ -39,17 +39,24 @@ def bijections(channels):
         "smooth coupling": Coupling(channels, 5, activation=nn.SiLU),
         "step": FlowStep(channels, 5),
         "whitened step": FlowStep(channels, 5, whiten=True),
+        "level": Level([FlowStep(channels, 5, whiten=True), FlowStep(channels, 5)]),
     }
+
+
+def started(link, x):
+    """The link, started from x where its start depends on data."""
+    if hasattr(link, "initialise"):
+        link.initialise(x)
+    return link
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", bijections(2))
 def test_bijection(name, shape):
     torch.manual_seed(sum(shape))
-    link = bijections(shape[0])[name].double()
     x = torch.rand(64, *shape, dtype=torch.float64) - 0.5
-    link.forward_and_log_det(x)  # the first batch initialises
-    link = shaken(link, seed=sum(shape)).eval()
+    link = shaken(started(bijections(shape[0])[name].double(), x), seed=sum(shape)).eval()
+    assert isinstance(link, contracts.Bijection)
     x = x[:3]
     z, log_det = link.forward_and_log_det(x)
     back, log_det_back = link.inverse_and_log_det(z)
@@ -64,10 +71,8 @@ def test_bijection(name, shape):
 @pytest.mark.parametrize("name", bijections(2))
 def test_inverse_in_float32(name):
     torch.manual_seed(0)
-    link = bijections(12)[name]
     x = torch.rand(64, 12, 16, 16) - 0.5
-    link.forward_and_log_det(x)
-    link = shaken(link, seed=1, size=0.02)
+    link = shaken(started(bijections(12)[name], x), seed=1, size=0.02)
     assert (link.inverse_and_log_det(link.forward_and_log_det(x)[0])[0] - x).abs().max() < 1e-5
 
 
@@ -160,7 +165,7 @@ def test_density_integrates_to_one():
 def test_log_prob_is_the_mean_over_stated_draws():
     model = small_glow()
     images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
-    by_hand = torch.stack([model.log_density(bits.dequantise(images, draw)) for draw in range(3)]).mean(0)
+    by_hand = torch.stack([model.log_density(bits.dequantise(images, draw=draw)) for draw in range(3)]).mean(0)
     assert torch.allclose(model.log_prob(images, draws=3), by_hand)
     assert torch.equal(model.log_prob(images)[2:], model.log_prob(images[2:]))
     assert torch.equal(model.log_prob(images), model.log_density(bits.dequantise(images)))
@@ -193,8 +198,82 @@ def test_initialisation_travels_with_the_weights():
     model = small_glow()
     other = Glow(shape=(3, 8, 8), steps=(2, 2), hidden=6).double()
     other.load_state_dict(model.state_dict())
+    assert other.initialised and model.initialised
     images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
-    assert torch.equal(other.train().log_prob(images), model.log_prob(images))
+    assert torch.equal(other.eval().log_prob(images), model.log_prob(images))
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_without_a_start_it_refuses_in_either_mode(mode):
+    model = getattr(Glow((3, 8, 8), (2, 2), 6), mode)()
+    with pytest.raises(RuntimeError, match="never started: call initialise"):
+        model.log_prob(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(RuntimeError, match="never started"):
+        model.sample(1)
+
+
+def degenerate(kind):
+    """First images that have few directions, or none."""
+    image = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return {
+        "one image": image,
+        "one image, many times": image.expand(64, -1, -1, -1),
+        "grey images with three channels": image[:, :1].expand(-1, 3, -1, -1),
+        "one grey level": torch.full((64, 3, 8, 8), 7, dtype=torch.uint8),
+        "a dead channel": torch.cat([image[:, :2], torch.zeros_like(image[:, :1])], 1),
+    }[kind]
+
+
+KINDS = ["one image", "one image, many times", "grey images with three channels", "one grey level", "a dead channel"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_start_from_degenerate_images_is_finite(kind, seed):
+    torch.manual_seed(seed)
+    model = Glow((3, 8, 8), (2, 2), 6)
+    model.initialise(degenerate(kind), generator=torch.Generator().manual_seed(seed))
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    model.eval()
+    y = 256 * torch.rand(4, 3, 8, 8)
+    assert model.log_density(y).isfinite().all()
+    assert model.sample(4).shape == (4, 3, 8, 8)
+    loss = -model.log_density(y).mean()
+    loss.backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.grad is not None)
+
+
+def test_no_images_no_start():
+    with pytest.raises(ValueError, match="no images to start from"):
+        Glow((3, 8, 8), (2, 2), 6).initialise(torch.zeros(0, 3, 8, 8, dtype=torch.uint8))
+
+
+def test_a_second_start_sets_the_same_parts_anew_and_says_so():
+    model, fresh = small_glow(dtype=torch.float32), Glow((3, 8, 8), (2, 2), 6)
+    images = torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.warns(UserWarning, match="Glow was initialised before") as warned:
+        model.initialise(images, generator=torch.Generator().manual_seed(1))
+    assert warned[0].filename == __file__
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    starts = {f"levels.{k}.{step}.norm.{part}" for k in (0, 1) for step in (0, 1) for part in ("shift", "log_scale")}
+    assert changed == starts | {f"levels.{k}.0.mix.weight" for k in (0, 1)}
+    first = {name: value.clone() for name, value in fresh.state_dict().items()}
+    fresh.initialise(images)
+    differs = {name for name, value in fresh.state_dict().items() if not torch.equal(value, first[name])}
+    assert {name for name in differs if "initialised" not in name} == changed
+
+
+@pytest.mark.parametrize("sigma", [0, 0.0, -1.0, math.nan, math.inf])
+def test_a_prior_without_width_is_refused(sigma):
+    with pytest.raises(ValueError, match="sigma is .*above 0"):
+        Glow(sigma=sigma)
+
+
+def test_a_blown_up_inverse_is_an_error_not_a_picture():
+    model = small_glow(dtype=torch.float32)
+    with pytest.raises(RuntimeError, match="left the range"):
+        model.sample(1, temperature=math.inf)
 
 
 def test_whitening_saves_bits_at_the_start():
@@ -214,10 +293,10 @@ def test_whitening_saves_bits_at_the_start():
     "action, error, words",
     [
         (lambda m: m.log_prob(torch.rand(1, 3, 8, 8)), TypeError, "not scaled"),
-        (lambda m: m.log_prob(torch.zeros(1, 1, 8, 8, dtype=torch.uint8)), ValueError, "built for 3"),
+        (lambda m: m.log_prob(torch.zeros(1, 1, 8, 8, dtype=torch.uint8)), ValueError, r"built for \(3, 8, 8\)"),
         (lambda m: m.log_prob(torch.zeros(1, 3, 16, 16, dtype=torch.uint8)), ValueError, r"built for \(3, 8, 8\)"),
         (lambda m: Glow(shape=(3, 12, 12), steps=(1, 1, 1)), ValueError, "halve each side 3 times"),
-        (lambda m: Glow((3, 8, 8), (1,), 4).eval().log_density(torch.rand(1, 3, 8, 8)), RuntimeError, "seen no data"),
+        (lambda m: m.log_prob(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), draws=0), ValueError, "at least 1"),
     ],
 )
 def test_bad_input(action, error, words):

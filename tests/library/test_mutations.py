@@ -20,15 +20,15 @@ VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
 MUTATIONS = {
     "actnorm: mean over positions, not sum": (
         GLOW,
-        "log_det = self.log_scale.sum() * x.shape[2] * x.shape[3]",
-        "log_det = self.log_scale.sum()",
-        "do not cancel",
+        "(self.log_scale.sum() * x.shape[2] * x.shape[3])",
+        "self.log_scale.sum()",
+        "not that of the Jacobian",
     ),
     "actnorm: mean over channels, not sum": (
         GLOW,
-        "log_det = self.log_scale.sum() * x.shape[2]",
-        "log_det = self.log_scale.mean() * x.shape[2]",
-        "do not cancel",
+        "(self.log_scale.sum() * x.shape[2]",
+        "(self.log_scale.mean() * x.shape[2]",
+        "not that of the Jacobian",
     ),
     "actnorm: flag not saved": (
         GLOW,
@@ -36,23 +36,40 @@ MUTATIONS = {
         "self.initialised = torch.tensor(False)",
         "not part of the state dict",
     ),
-    "1×1 convolution: sign of the determinant's logarithm": (
+    "1×1 convolution: sign of the inverse's log-determinant": (
         GLOW,
-        "log_det = -torch.linalg.slogdet(self.weight)[1] * z",
-        "log_det = torch.linalg.slogdet(self.weight)[1] * z",
+        "self.weight[:, :, None, None]), self.log_det(x)",
+        "self.weight[:, :, None, None]), -self.log_det(x)",
         "do not cancel",
     ),
-    "whitening: variances not rooted": (GLOW, "(variances + 1e-6).sqrt()", "(variances + 1e-6)", "still correlated"),
+    "1×1 convolution: determinant of one pixel": (
+        GLOW,
+        "(torch.linalg.slogdet(self.weight)[1] * x.shape[2] * x.shape[3])",
+        "torch.linalg.slogdet(self.weight)[1]",
+        "not that of the Jacobian",
+    ),
+    "actnorm: variance for standard deviation": (
+        GLOW,
+        "-0.5 * torch.log(floored(x",
+        "-torch.log(floored(x",
+        "first images",
+    ),
+    "whitening: eigenvalues not rooted": (
+        GLOW,
+        "floored(eigenvalues).sqrt()",
+        "floored(eigenvalues)",
+        "still correlated",
+    ),
     "coupling: mean for sum": (
         GLOW,
-        "torch.cat([kept, moved], 1), log_scale.sum((1, 2, 3))",
-        "torch.cat([kept, moved], 1), log_scale.mean((1, 2, 3))",
+        "torch.cat([x_a, z_b], 1), log_scale.sum((1, 2, 3))",
+        "torch.cat([x_a, z_b], 1), log_scale.mean((1, 2, 3))",
         "do not cancel",
     ),
     "coupling: inverse in the wrong order": (
         GLOW,
-        "moved * (-log_scale).exp() - shift if",
-        "(moved - shift) * (-log_scale).exp() if",
+        "z_b * (-log_scale).exp() - shift",
+        "(z_b - shift) * (-log_scale).exp()",
         "does not undo",
     ),
     "coupling: does not start as the identity": (
@@ -61,13 +78,30 @@ MUTATIONS = {
         "nn.init.ones_(self.net[-1].bias)",
         "start as identity",
     ),
-    "level: log-determinant of actnorm forgotten": (
+    "chain: only the last log-determinant": (
         GLOW,
-        "torch.linalg.slogdet(weights)[1].sum()",
-        "torch.linalg.slogdet(weights / scales[:, None, :])[1].sum()",
+        "x, log_det = link.forward_and_log_det(x)\n            total = total + log_det",
+        "x, log_det = link.forward_and_log_det(x)\n            total = log_det",
         "do not cancel",
     ),
-    "level: bias not folded": (GLOW, "(weights @ shifts[:, :, None])[:, :, 0]", "shifts", "does not undo"),
+    "chain: undone in the order in which it was done": (
+        GLOW,
+        "reversed(list(self.children()))",
+        "list(self.children())",
+        "does not undo",
+    ),
+    "draws: sum for mean": (
+        GLOW,
+        "torch.stack([self.log_density(y) for y in noisy]).mean(0)",
+        "torch.stack([self.log_density(y) for y in noisy]).sum(0)",
+        "mean over draws",
+    ),
+    "sampling: σ forgotten": (
+        GLOW,
+        "temperature * self.sigma * noise",
+        "temperature * noise",
+        "not as wide as the prior",
+    ),
     "squeeze: another order": (GLOW, "x.permute(0, 1, 3, 5, 2, 4)", "x.permute(0, 3, 5, 1, 2, 4)", "not the inverse"),
     "unsqueeze: another order than squeeze": (
         GLOW,
@@ -89,8 +123,8 @@ MUTATIONS = {
     ),
     "model: D·log 256 forgotten": (
         GLOW,
-        "total = -math.log(256) * y[0].numel()",
-        "total = 0",
+        "self.centred(y), [], -math.prod(self.shape) * math.log(256)",
+        "self.centred(y), [], 0",
         "not the Jacobian's",
     ),
     "model: log-determinant of a split forgotten": (
@@ -267,8 +301,8 @@ MUTATIONS = {
     ),
     "dequantisation: noise centred on the grey level": (
         "bits.py",
-        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32))",
-        "return torch.from_numpy(_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32)) - 0.5",
+        "y = images.float() + noise.to(images.device)",
+        "y = images.float() + noise.to(images.device) - 0.5",
         "left the pixel's own interval",
     ),
     "dequantisation: one noise for all": (

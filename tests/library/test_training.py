@@ -4,11 +4,13 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from likelab import training
+from likelab.models.gaussian import Gaussian
 from tests.conftest import ROOT
 
 
@@ -75,70 +77,159 @@ def test_nonsense_stops_with_the_step():
         run(Breaks(), steps=50, evaluations=1)
 
 
-class Noisy(Bernoullish):
-    """Its likelihood is of its noise, which it keeps."""
+def short(**options):
+    return {"steps": 40, "evaluations": 4, "flip": False} | options
 
-    def __init__(self):
+
+def spoils(step, how):
+    """A watch that does something to the model at one step."""
+
+    def watch(at, model):
+        if at == step:
+            how(model)
+
+    return watch
+
+
+def interrupt(_):
+    raise KeyboardInterrupt
+
+
+def set_logits(*values):
+    def how(model):
+        with torch.no_grad():
+            model.logits.copy_(torch.tensor(values))
+
+    return how
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [(interrupt, KeyboardInterrupt), (set_logits(math.nan, 0.0), training.TrainingError)],
+    ids=["Ctrl-C", "divergence"],
+)
+def test_what_was_learnt_survives_an_error(how, error):
+    seen = {}
+
+    def watch(step, model):
+        seen[step] = model.logits.detach().clone()
+        if step == 20:
+            how(model)
+
+    model = Bernoullish()
+    with pytest.raises(error) as raised:
+        run(model, **short(watch=watch))
+    assert raised.value.history.steps == [10, 20] and raised.value.history.best_step == 20
+    assert torch.equal(model.logits.detach(), seen[20]) and not model.training
+    assert raised.value.history.seconds > 0
+
+
+def test_an_error_before_any_evaluation_leaves_the_weights():
+    model = Bernoullish()
+    with pytest.raises(training.TrainingError, match="nan at step 0") as raised:
+        set_logits(math.nan, 0.0)(model)
+        run(model, **short())
+    assert raised.value.history.best_step == 0
+
+
+class BlindFor(Bernoullish):
+    """Its likelihood of the 100 validation images is NaN the first few times."""
+
+    def __init__(self, times):
         super().__init__()
-        self.noise, self.threads = [], []
+        self.times = times
 
     def log_prob(self, images, generator=None):
-        self.noise.append(torch.rand(len(images), generator=generator))
-        self.threads.append(torch.get_num_threads())
-        return self.noise[-1] * super().log_prob(images)
+        log_prob = super().log_prob(images)
+        if not self.training:
+            self.times -= 1
+            log_prob = log_prob * (math.nan if self.times >= 0 else 1)
+        return log_prob
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def test_a_first_evaluation_that_is_not_a_number_is_told_and_beaten():
+    with pytest.warns(UserWarning, match="validation is nan at step 10"):
+        model, history = run(BlindFor(1), **short())
+    assert history.best_step in (20, 30, 40) and math.isnan(history.validation[0])
+    assert math.isfinite(history.validation[history.steps.index(history.best_step)])
 
 
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_halves_add_up_to_the_whole(two_threads, count):
-    images, found = striped(count, 0.7, 0), []
-    for halves in (False, True):
-        model = Bernoullish().double()
-        with training.Gradients(model, torch.Generator().manual_seed(0), halves) as gradients:
-            found.append([gradients(images), *model.logits.grad.tolist()])
-    model = Bernoullish().double()
-    loss = -model.log_prob(images).mean() / 16 / math.log(2)
-    loss.backward()
-    for halves_or_whole in found:
-        assert halves_or_whole == pytest.approx([loss.item(), *model.logits.grad.tolist()], rel=1e-12)
+def test_no_finite_evaluation_is_an_error():
+    with pytest.warns(UserWarning), pytest.raises(training.TrainingError, match="no evaluation in 40 steps was finite"):
+        run(BlindFor(99), **short())
 
 
-def test_halves_share_threads_but_no_noise(two_threads):
-    model, images = Noisy(), striped(8, 0.5, 0)
-    with training.Gradients(model, torch.Generator().manual_seed(0), halves=True) as gradients:
-        gradients(images)
-    assert model.threads == [1, 1] and torch.get_num_threads() == 2
-    assert [len(noise) for noise in model.noise] == [4, 4] and not torch.equal(*model.noise)
+class Frozen(Bernoullish):
+    def __init__(self):
+        super().__init__()
+        self.logits.requires_grad = False
 
 
-def test_halves_repeat_themselves_and_learn(two_threads):
-    one, two = (run(Noisy(), steps=60, evaluations=1, halves=True)[0] for _ in range(2))
-    assert torch.equal(one.logits, two.logits)
-    model, history = run(halves=True)
-    assert history.validation[-1] < 7.5
+class Bare(nn.Module):
+    shape = (1, 4, 4)
 
 
-def test_an_error_in_a_half_is_the_callers(two_threads):
-    class Fails(Bernoullish):
-        def log_prob(self, images, generator=None):
-            raise ValueError("no such images")
-
-    with pytest.raises(ValueError, match="no such images"):
-        run(Fails(), halves=True)
-    assert torch.get_num_threads() == 2
+NONE = torch.zeros(0, 1, 4, 4, dtype=torch.uint8)
 
 
-def test_one_thread_takes_the_batch_whole(two_threads):
-    torch.set_num_threads(1)
-    one, two = (run(Noisy(), steps=20, evaluations=1, halves=halves)[0] for halves in (False, True))
-    assert torch.equal(one.logits, two.logits) and len(two.noise[0]) == 16
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 0}, "steps is 0: give at least 1"),
+        ({"evaluations": 0}, "evaluations is 0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"lr": 0.0}, "lr is 0.0: give a number above 0"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"clip": 0}, "clip is 0"),
+        ({"warmup": -1}, "warmup is -1"),
+        ({"model": Frozen()}, "all weights of Frozen are frozen"),
+        ({"model": Bare()}, "Bare has no weights to train"),
+        ({"model": Gaussian((1, 4, 4))}, "Gaussian has no weights to train: call its own fit"),
+        ({"train": NONE}, "no training images"),
+        ({"validation": NONE}, "no validation images"),
+        ({"validation": torch.zeros(4, 3, 4, 4, dtype=torch.uint8)}, "images have shape"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused_before_any_work(change, words):
+    given = {"model": Bernoullish(), "train": striped(8, 0.5, 0), "validation": striped(8, 0.5, 1), "steps": 5} | change
+    watched = []
+    with pytest.raises(ValueError, match=words):
+        training.fit(**given, watch=lambda *seen: watched.append(seen))
+    assert watched == []
+
+
+def test_numbers_may_be_of_numpy():
+    _, history = run(steps=np.int64(8), evaluations=np.int32(2), batch_size=np.uint8(4))
+    assert history.steps == [4, 8]
+
+
+class Starts(Bernoullish):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("initialised", torch.tensor(False))
+        self.starts = []
+
+    def initialise(self, images, generator=None):
+        self.starts.append(len(images))
+        self.initialised.fill_(True)
+
+
+def test_only_what_was_not_started_is_started():
+    model, _ = run(Starts(), **short())
+    run(model, **short())
+    other = Starts()
+    other.load_state_dict(model.state_dict())
+    run(other, **short())
+    assert model.starts == [256] and other.starts == []
+
+
+def test_evaluating_leaves_the_mode_and_takes_no_images():
+    model, images = Bernoullish(), striped(8, 0.5, 0)
+    for mode in (True, False):
+        assert training.evaluate(model.train(mode), images).shape == (8,) and model.training is mode
+    assert training.evaluate(model, images[:0]).shape == (0,)
+    assert torch.equal(training.evaluate(model, images.numpy()), training.evaluate(model, images))
 
 
 def test_float_images_are_refused():
@@ -155,8 +246,7 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
 
 
-@pytest.mark.parametrize("name", ["VAE", "PixelCNN", "Glow"])
-def test_it_uses_a_gpu_where_there_is_one(name):
+def test_it_uses_a_gpu_where_there_is_one():
     """In a process of its own: it sets up a device that stands in for the GPU (second_device.py)."""
     code = f"""
 import copy
@@ -164,33 +254,34 @@ import sys
 import torch
 sys.path[:0] = {[str(ROOT), str(ROOT / "book")]}
 from tests.support import second_device
-from tests.conftest import ROOT
 from likelab import training
 from likelab.models.glow import Glow
 from likelab.models.pixelcnn import PixelCNN
 from likelab.models.vae import VAE
-images = torch.randint(0, 256, (280, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+shape = (3, 8, 8)
+images = torch.randint(0, 256, (280, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 torch.manual_seed(0)
-there = {{"VAE": VAE, "PixelCNN": PixelCNN, "Glow": lambda: Glow(steps=(1, 1), hidden=8)}}["{name}"]()
-here, seen = copy.deepcopy(there), []
-def watch(step, model):
-    seen.append((step, next(model.parameters()).device.type, model.log_prob(images[:1]).device.type))
 def fit(model, **options):
     return training.fit(model, images[:270], images[270:], steps=4, batch_size=2, evaluations=2, clip=10, **options)
-expected = fit(here)
-class Recorded(training.Gradients):
-    def part(self, *arguments):
-        trained.add(next(self.model.parameters()).device.type)
-        return super().part(*arguments)
-trained, training.Gradients, training.accelerator = set(), Recorded, lambda: second_device.DEVICE
-with second_device.there():
-    found = fit(there, watch=watch)
-assert seen == [(0, "cpu", "cpu"), (2, "cpu", "cpu"), (4, "cpu", "cpu")], seen
-assert trained == {{"second_device"}}, trained
-for a, b in ((found.train, expected.train), (found.validation, expected.validation)):
-    assert torch.allclose(torch.tensor(a), torch.tensor(b), atol=1e-4), (found, expected)
-assert {{p.device.type for p in there.parameters()}} == {{"cpu"}}
-assert torch.allclose(there.log_prob(images[:9]), here.log_prob(images[:9]), rtol=1e-4)
+def watch(step, model):
+    seen.append((step, next(model.parameters()).device.type, model.eval().log_prob(images[:1]).device.type))
+for there in (VAE(shape, latents=8, hidden=8, blocks=1), PixelCNN(shape, 8, 1), Glow(shape, steps=(1, 1), hidden=8)):
+    class Recorded(type(there)):
+        def log_prob(self, *arguments, **options):
+            asked.add((self.training, next(self.parameters()).device.type))
+            return super().log_prob(*arguments, **options)
+    here, seen, asked = copy.deepcopy(there), [], set()
+    expected, own = fit(here), training.accelerator
+    there.__class__, training.accelerator = Recorded, lambda: second_device.DEVICE
+    with second_device.there():
+        found = fit(there, watch=watch)
+    training.accelerator = own
+    assert seen == [(0, "cpu", "cpu"), (2, "cpu", "cpu"), (4, "cpu", "cpu")], seen
+    assert {{device for mode, device in asked if mode}} == {{"second_device"}}, asked
+    for a, b in ((found.train, expected.train), (found.validation, expected.validation)):
+        assert torch.allclose(torch.tensor(a), torch.tensor(b), atol=1e-4), (found, expected)
+    assert {{p.device.type for p in there.parameters()}} == {{"cpu"}}
+    assert torch.allclose(there.log_prob(images[:9]), here.log_prob(images[:9]), rtol=1e-4)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
