@@ -16,7 +16,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
@@ -24,7 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from likelab import training
+from likelab import bits, files, training
+from likelab.data import Pair
 from likelab.errors import DataError
 
 FOLDER = Path(__file__).resolve().parents[1] / "bank"
@@ -36,17 +36,18 @@ MODELS = {  # module: class
     "pixelcnn_local": "LocalPixelCNN",
     "glow": "Glow",
 }
+TOLD = {"model": str, "architecture": dict, "weights": str | None, "scores": str, "keys": str}  # by every card
 FORMAT = 1
 REMEDY = "Restore the file from the repository, or train it anew: make bank."
 
 
-def stem(name, pair=None, seed=0):
+def stem(name: str, pair: Pair | None = None, seed: int = 0) -> str:
     """The name of a run's files: "glow", its second seed "glow-1", trained on stand-ins "glow-standin"."""
     standin = "" if pair is None or pair.real else "-standin"
     return f"{name}{standin}" + (f"-{seed}" if seed else "")
 
 
-def card(name, pair=None, seed=0):
+def card(name: str, pair: Pair | None = None, seed: int = 0) -> dict:
     """How a run was trained, on what, and what came out, as a dictionary.
 
     name: "glow", "vae", …; pair: where it holds stand-ins, the run that was trained on them; seed: 0, 1 or 2.
@@ -58,23 +59,26 @@ def card(name, pair=None, seed=0):
     except OSError as error:
         known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.json"))) or "none"
         raise DataError.about(path, "the card of a run", error.strerror, f"There are {known}. {REMEDY}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # empty, cut off, markers of a merge, another encoding
         raise DataError.about(path, "the card of a run", f"no JSON ({error})", REMEDY) from error
-    if not isinstance(found, dict) or not {"model", "architecture", "weights", "scores", "keys"} <= found.keys():
+    if not isinstance(found, dict):
         raise DataError.about(path, "the card of a run", "something else", REMEDY)
+    wrong = [key for key, kind in TOLD.items() if key not in found or not isinstance(found[key], kind)]
+    if wrong or found["model"] not in MODELS:
+        raise DataError.about(path, "the card of a run", f"no {wrong[0] if wrong else 'known model'} in it", REMEDY)
     return found
 
 
-def build(model, architecture):
-    """An untrained model, as a card describes it."""
+def build(model: str, architecture: dict) -> nn.Module:
+    """An untrained model, as a card describes it: a name of MODELS, and the arguments of its class."""
     options = dict(architecture)
     if "activation" in options:
         options["activation"] = getattr(nn, options["activation"])
     return getattr(importlib.import_module(f"likelab.models.{model}"), MODELS[model])(**options)
 
 
-def load(name, pair=None, seed=0):
-    """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card`, and for its weights.
+def load(name: str, pair: Pair | None = None, seed: int = 0) -> nn.Module:
+    """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card` and `load_weights`.
 
     The Gaussian is fitted anew, to the pair's training images, in seconds; without a pair that is a ValueError.
     """
@@ -89,14 +93,14 @@ def load(name, pair=None, seed=0):
     return load_weights(FOLDER / f"{stem(name, pair, seed)}.pt", described["weights"], model).eval()
 
 
-def scores(name, images, pair=None, seed=0):
+def scores(name: str, images: torch.Tensor | np.ndarray, pair: Pair | None = None, seed: int = 0) -> np.ndarray:
     """Bits per dimension of uint8 images (N, C, H, W) under a run's model: float32 (N,).
 
     Looked up by the images' pixels; images that the bank has not seen are evaluated now. Estimators as in
-    `training.evaluate`: ELBO with one draw, exact, or one draw of dequantisation noise.
+    `training.evaluate`: ELBO with one draw, exact, or one draw of dequantisation noise. Errors as for `load`.
     """
-    described = card(name, pair, seed)
-    known = _scores(stem(name, pair, seed), described["scores"], described["keys"])
+    images, described = bits.as_images(images), card(name, pair, seed)
+    known = _scores(FOLDER / f"{stem(name, pair, seed)}.npz", described["scores"], described["keys"])
     wanted = keys(images)
     new = [i for i, key in enumerate(wanted.tolist()) if key not in known]
     values = np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
@@ -105,41 +109,47 @@ def scores(name, images, pair=None, seed=0):
     return values
 
 
-def stored(name, pair=None, seed=0):
+def stored(name: str, pair: Pair | None = None, seed: int = 0) -> dict[str, np.ndarray]:
     """Bits per dimension of the images that a run was evaluated on, {role: float32 (N,)}; needs no images.
 
     Roles are train, validation, inside and outside; which images they are stands in the card, under "data".
+    Raises DataError where card or scores are missing or altered.
     """
     held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
     return {role: held[f"bits: {role}"] for role in ROLES}
 
 
-def watched(name, pair=None, seed=0):
-    """Scores of fixed test images along the training: steps (S,), {"inside": bits/dim (S, N), "outside": …}."""
+def watched(name: str, pair: Pair | None = None, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Scores of fixed test images along the training: steps (S,), {"inside": bits/dim (S, N), "outside": …}.
+
+    Raises DataError as `stored` does, and ValueError for the Gaussian, which has no steps.
+    """
     held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
+    if not held["steps"].size:
+        raise ValueError(f"{name} was fitted in closed form: there were no steps at which it could be watched")
     return held["steps"], {role: held[f"watched: {role}"] for role in ("inside", "outside")}
 
 
-def keys(images):
-    """A number for each uint8 image, made from its pixels alone: uint64 (N,)."""
+def keys(images: torch.Tensor) -> np.ndarray:
+    """A number for each uint8 image (N, C, H, W), made from its pixels alone, BLAKE2b: uint64 (N,)."""
     digests = [hashlib.blake2b(image.numpy().tobytes(), digest_size=8).digest() for image in images.cpu()]
     return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
-def keys_path(digest):
+def keys_path(digest: str) -> Path:
     """The file of keys with this SHA-256 digest, which names it: runs of other images never overwrite it."""
     return FOLDER / f"images-{digest[:12]}.keys"
 
 
 @functools.cache
-def _scores(run, digest, keys_digest):
+def _scores(scores_path, digest, keys_digest):
     """{key of an image: bits per dimension} of all images that a run was evaluated on."""
-    held, path = _arrays(FOLDER / f"{run}.npz", digest), keys_path(keys_digest)
+    held, path = _arrays(scores_path, digest), keys_path(keys_digest)
     values = np.concatenate([held[f"bits: {role}"] for role in ROLES])
     content = _content(path, keys_digest, "the keys of a run's images")
     if len(content) != 8 * len(values):
         found = f"{len(content):,} bytes"
-        raise DataError.about(path, f"8 bytes for each of {len(values):,} scores of {run}", found, REMEDY)
+        raise DataError.about(path, f"8 bytes for each of {len(values):,} scores of {scores_path.stem}", found, REMEDY)
     return dict(zip(np.frombuffer(content, "<u8").tolist(), values.tolist(), strict=True))
 
 
@@ -153,21 +163,32 @@ def _arrays(path, digest):
         raise DataError.about(path, "arrays of numbers", f"something else ({error})", REMEDY) from error
 
 
-def save_keys(sets):
+def all_keys(sets: dict[str, torch.Tensor]) -> bytes:
+    """What the file of keys of uint8 images, {role: (N, C, H, W)}, holds: 8 bytes an image, role by role."""
+    return b"".join(keys(sets[role]).tobytes() for role in ROLES)
+
+
+def save_keys(sets: dict[str, torch.Tensor]) -> str:
     """Write the keys of uint8 images, {role: (N, C, H, W)}, to the file named after its digest. Returns the digest."""
-    content = np.concatenate([keys(sets[role]) for role in ROLES]).tobytes()
-    return _write(keys_path(hashlib.sha256(content).hexdigest()), content)
+    content = all_keys(sets)
+    return _write(keys_path(digest_of(content)), content)
 
 
-def save_scores(path, **arrays):
-    """Write arrays of numbers to `path`, whole or not at all. Returns the file's SHA-256 digest."""
+def save_scores(path: str | Path, **arrays: np.ndarray) -> str:
+    """Write arrays of numbers to `path`, whole or not at all. Returns the file's SHA-256 digest.
+
+    Raises DataError, as the other two do, where nothing can be written there.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return _write(path, buffer.getvalue())
 
 
-def save_weights(path, state_dict):
-    """Write the tensors of `state_dict` to `path`, whole or not at all. Returns the file's SHA-256 digest."""
+def save_weights(path: str | Path, state_dict: dict[str, torch.Tensor]) -> str:
+    """Write the tensors of `state_dict` to `path`, whole or not at all. Returns the file's SHA-256 digest.
+
+    Raises TypeError where something in it is no tensor.
+    """
     not_tensors = [name for name, value in state_dict.items() if not isinstance(value, torch.Tensor)]
     if not_tensors:
         raise TypeError(f"a weight file holds tensors only, and {not_tensors[0]!r} is none")
@@ -178,25 +199,31 @@ def save_weights(path, state_dict):
     return _write(path, buffer.getvalue())
 
 
-def _write(path, content):
-    beside = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")  # runs that train together share keys
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+def digest_of(content: bytes) -> str:
+    """SHA-256, as cards hold it: 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def load_weights(path, digest, model):
-    """Load a weight file, whose SHA-256 must be `digest`, into `model`, and return the model.
+def _write(path, content):
+    files.write(path, content)
+    return digest_of(content)
 
-    Raises DataError where the file is missing, altered, of a newer format or of another model; the model is
-    then as it was.
+
+def read_weights(path: str | Path, digest: str) -> dict[str, torch.Tensor]:
+    """The tensors of a weight file, by name, on the CPU; the file's SHA-256 must be `digest`.
+
+    Raises DataError where the file is missing, altered, of a newer format, or holds something else than tensors.
     """
     path = Path(path)
-    content = _content(path, digest, "a weight file")
-    weights = _tensors(path, content)
+    return _tensors(path, _content(path, digest, "a weight file"))
+
+
+def load_weights(path: str | Path, digest: str, model: nn.Module) -> nn.Module:
+    """Load a weight file, whose SHA-256 must be `digest`, into `model`, and return the model.
+
+    Raises DataError as `read_weights` does, and where the weights are another model's; the model is then as it was.
+    """
+    weights = read_weights(path, digest)
     _compare(path, weights, model.state_dict())
     model.load_state_dict(weights)
     return model
@@ -208,7 +235,7 @@ def _content(path, digest, what):
         content = path.read_bytes()
     except OSError as error:
         raise DataError.about(path, what, error.strerror, REMEDY) from error
-    found = hashlib.sha256(content).hexdigest()
+    found = digest_of(content)
     if found != digest:
         found = f"{found[:12]}… ({len(content):,} bytes)"
         raise DataError.about(path, f"SHA-256 {digest[:12]}…, as in its card", found, REMEDY)

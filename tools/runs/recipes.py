@@ -1,0 +1,101 @@
+"""What the bank's runs are made from, and whether what is stored was made from it."""
+
+import ast
+import hashlib
+import json
+
+from likelab import bank, data
+from likelab.errors import DataError
+from tools.chapter import chapters, digests
+
+# Recipes of the chapters, with more steps. The first seed of a model trains longer than the others.
+VAE = {"model": "vae", "architecture": {}, "batch_size": 8, "lr": 2e-3}
+PIXELCNN = {"model": "pixelcnn", "architecture": {}, "batch_size": 4, "lr": 5e-3}
+GLOW = {"model": "glow", "architecture": {"steps": [12, 6, 4], "hidden": 48}, "batch_size": 16, "lr": 5e-3}
+CONSTANT_VOLUME = {"affine": False, "sigma": 1.0, "activation": "SiLU"}
+GLOW_CV = GLOW | {"architecture": GLOW["architecture"] | CONSTANT_VOLUME, "lr": 3e-3}
+FIXED_PRIOR = GLOW | {"architecture": GLOW["architecture"] | {"hidden": 32, "sigma": 1.0}}  # affine, as in the paper
+SMALL = GLOW | {"architecture": {"shape": [1, 28, 28], "steps": [8, 8], "hidden": 48}}
+LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
+PRICED_VAE = VAE | {"architecture": {"hidden": 16, "blocks": 1}}  # small: there are several of them
+GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
+
+CIFAR, LEAVES = ("cifar10", "svhn"), ("leaves", "plates")  # trained on the first, asked about the second
+RUNS = {}  # name: (recipe, steps, seed, sets)
+for name, recipe, longer, shorter in (
+    ("vae", VAE, 12_000, 4_000),
+    ("pixelcnn", PIXELCNN, 12_000, 4_000),
+    ("glow", GLOW, 2_400, 900),
+    ("glow_cv", GLOW_CV, 2_400, 900),
+):
+    RUNS[name] = (recipe, longer, 0, CIFAR)
+    RUNS[f"{name}-1"] = (recipe, shorter, 1, CIFAR)
+    RUNS[f"{name}-2"] = (recipe, shorter, 2, CIFAR)
+    RUNS[f"{name}-standin"] = (recipe, shorter, 0, LEAVES)
+for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
+    RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
+    RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
+    RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
+for beta in (0.1, 1, 4, 16):  # of a nat of rate, in nats of distortion
+    RUNS[f"vae_beta{beta}"] = (PRICED_VAE | {"beta": beta}, 6_000, 0, CIFAR)
+RUNS["glow_svhn"] = (GLOW, 1_200, 0, CIFAR[::-1])
+RUNS["glow_plates"] = (GLOW, 900, 0, LEAVES[::-1])
+RUNS["glow_mnist"] = (SMALL, 900, 0, ("mnist", "fashionmnist"))
+RUNS["glow_fashionmnist"] = (SMALL, 900, 0, ("fashionmnist", "mnist"))
+CLIP = 10  # largest norm of a gradient
+
+
+def described(name):
+    """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges."""
+    recipe, steps, seed, (inside, _) = RUNS[name]
+    if recipe is GAUSSIAN:
+        return {"ridges": recipe["ridges"]}
+    told = {"steps": steps, "batch_size": recipe["batch_size"], "lr": recipe["lr"], "clip": CLIP, "seed": seed}
+    told |= {"flip": inside not in ("svhn", "mnist", "plates")}
+    return told | ({"beta": recipe["beta"]} if "beta" in recipe else {})
+
+
+def images_of(name):
+    """(the images to train on, those to choose weights by and those of each role, {role: data.ImageSet})."""
+    inside, outside = RUNS[name][3]
+    used = data.load(inside, "train")[:4000]
+    cut = len(used) - len(used) // 10
+    return used[:cut], {
+        "train": used[: min(cut, 1000)],
+        "validation": used[cut:],
+        "inside": data.load(inside, "test")[:1000],
+        "outside": data.load(outside, "test")[:1000],
+    }
+
+
+def code_digest(recipe):
+    """Digest of the module that defines the run's model, and of the modules of models that this one imports."""
+    made = digests.library([ast.parse(f"import likelab.models.{recipe['model']}")], chapters.BOOK)
+    of_models = {module: digest for module, digest in made.items() if module.startswith("likelab.models.")}
+    return hashlib.sha256(json.dumps(of_models, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def state(name):
+    """What is there of a run.
+
+    "there"; "missing"; "damaged": its card cannot be read, or tells of other files; "old": it was made by other code
+    or from another recipe.
+    """
+    if not (bank.FOLDER / f"{name}.json").exists():
+        return "missing"
+    try:
+        card = bank.card(name)
+    except DataError:
+        return "damaged"
+    paths = {"scores": bank.FOLDER / f"{name}.npz", "keys": bank.keys_path(card["keys"])}
+    paths |= {"weights": bank.FOLDER / f"{name}.pt"} if RUNS[name][0] is not GAUSSIAN else {}
+    if any(not path.exists() or bank.digest_of(path.read_bytes()) != card[key] for key, path in paths.items()):
+        return "damaged"
+    return "there" if not changed(name, card) and card.get("code") == code_digest(RUNS[name][0]) else "old"
+
+
+def changed(name, card):
+    """What a run would be made with today, and was not, according to its card: some of model, architecture, recipe."""
+    recipe = RUNS[name][0]
+    wanted = {"model": recipe["model"], "architecture": recipe["architecture"], "recipe": described(name)}
+    return [key for key, value in wanted.items() if card.get(key) != value]
