@@ -98,6 +98,13 @@ def counted(draws: int) -> int:
     return draws
 
 
+def checked_temperature(temperature: float) -> float:
+    """A temperature to sample at. Raises ValueError where it is negative or not finite."""
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}: give 0 or more; 1 is the model itself")
+    return temperature
+
+
 def _device(generator, images):
     return images.device if generator is None else generator.device
 

@@ -3,53 +3,70 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from likelab import bits
 
 
 class Gaussian(nn.Module):
-    """A full-covariance Gaussian over images, fitted in closed form; its one knob is the ridge."""
+    """A full-covariance Gaussian over images, fitted in closed form. Bishop 2006, section 2.3.
 
-    def __init__(self, shape=(3, 32, 32)):
+    shape: (C, H, W). Eigenvectors U, eigenvalues λ and mean are read off images by `fit`; `ridge`, in grey levels, is
+    to be chosen. Works in float64, on the device of its buffers.
+    """
+
+    def __init__(self, shape: tuple = (3, 32, 32)):
         super().__init__()
-        dims = math.prod(shape)
-        self.shape = shape
+        self.shape, dims = tuple(shape), math.prod(shape)
         self.register_buffer("mean", torch.zeros(dims, dtype=torch.float64))
-        self.register_buffer("basis", torch.eye(dims, dtype=torch.float64))  # columns: eigenvectors U
-        self.register_buffer("spread", torch.ones(dims, dtype=torch.float64))  # eigenvalues λ of the images
-        self.register_buffer("ridge", torch.zeros((), dtype=torch.float64))  # r, in grey levels
+        self.register_buffer("eigenvectors", torch.eye(dims, dtype=torch.float64))  # in columns
+        self.register_buffer("eigenvalues", torch.ones(dims, dtype=torch.float64))  # ascending
+        self.register_buffer("ridge", torch.zeros((), dtype=torch.float64))
 
-    def fit(self, images, mirror=True):
-        """Read mean and covariance off uint8 images (N, C, H, W), and off their mirror images. -> self."""
-        bits.check_images(images, self.shape[0])
+    def fit(self, images: Tensor, *, mirror: bool = True) -> "Gaussian":
+        """Take mean and covariance from uint8 images (N, C, H, W), and from their mirror images. -> self.
+
+        Raises ValueError where there are no images.
+        """
+        images = bits.as_images(images, self.shape).to(self.mean.device)
+        if not len(images):
+            raise ValueError("there are no images to fit to: give at least one, better some thousands")
         if mirror:
             images = torch.cat([images, images.flip(3)])
-        x = images.flatten(1).double() + 0.5  # the middle of each pixel's interval
-        self.mean.copy_(x.mean(0))
-        x -= self.mean
-        spread, basis = torch.linalg.eigh(x.T @ x / len(x))
-        self.spread.copy_(spread.clamp_min(0))
-        self.basis.copy_(basis)
+        self.mean.copy_(images.flatten(1).sum(0).double() / len(images) + 0.5)  # the middle of each pixel's interval
+        covariance = torch.zeros_like(self.eigenvectors)
+        for batch in images.split(500):  # in float64, all at once would take hundreds of megabytes
+            x = batch.flatten(1).double() + 0.5 - self.mean
+            covariance.addmm_(x.T, x, alpha=1 / len(images))
+        eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+        self.eigenvalues.copy_(eigenvalues.clamp_min(0))  # rounding may leave a zero slightly negative
+        self.eigenvectors.copy_(eigenvectors)
         return self
 
-    def variances(self):
+    def variances(self) -> Tensor:
         """Variances of y = x + u along the eigenvectors, in grey levels squared. -> (D,)."""
-        return self.spread + 1 / 12 + self.ridge**2
+        return self.eigenvalues + 1 / 12 + self.ridge**2
 
-    def log_density(self, y):
+    def log_density(self, y: Tensor) -> Tensor:
         """log p(y) of real images on the scale 0 to 256, in nats. (N, C, H, W) -> (N,)."""
-        z = (y.flatten(1).double() - self.mean) @ self.basis
+        z = (y.to(self.mean).flatten(1) - self.mean) @ self.eigenvectors
         return -0.5 * (z**2 / self.variances() + torch.log(2 * math.pi * self.variances())).sum(1)
 
-    def log_prob(self, images):
-        """E_u[log p(x + u)], the bound on log P(x) in nats, exact over the noise u. uint8 -> (N,)."""
-        bits.check_images(images, self.shape[0])
-        middle = self.log_density(images.double() + 0.5)
+    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """E_u[log p(x + u)], a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,).
+
+        The mean over the noise u is exact: nothing is drawn, and `draws` and `generator` change nothing.
+        """
+        middle = self.log_density(bits.as_images(images, self.shape).double() + 0.5)
         return middle - 0.5 * (1 / 12 / self.variances()).sum()
 
-    def sample(self, n, generator=None):
-        """Draw n images, rounded and clipped to grey levels. -> uint8 (n, C, H, W)."""
-        z = torch.randn(n, len(self.mean), dtype=torch.float64, generator=generator)
-        y = self.mean + (z * self.variances().sqrt()) @ self.basis.T
+    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n images, standard deviations times temperature, as whole grey levels. -> uint8 (n, C, H, W).
+
+        Raises ValueError where the temperature is negative or not finite.
+        """
+        source = {"generator": generator, "device": None if generator is None else generator.device}
+        noise = torch.randn(n, len(self.mean), dtype=torch.float64, **source).to(self.mean.device)
+        z = bits.checked_temperature(temperature) * self.variances().sqrt() * noise
+        y = self.mean + z @ self.eigenvectors.T
         return y.floor().clamp(0, 255).to(torch.uint8).reshape(n, *self.shape)

@@ -4,32 +4,32 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from likelab import bits
+from likelab import bits, contracts
 
 
-def importance_bound(log_weights, k):
-    """IW-K from S log-weights, in groups of k, averaged over the groups. (S, N) -> (N,).
+def importance_bound(log_weights: Tensor, k: int) -> Tensor:
+    """IW-K from S log-weights, in groups of k, averaged over the groups, nats. (S, N) -> (N,).
 
     Burda et al. 2016, equation 8. k = 1 is the ELBO. Raises ValueError where k does not divide S.
     """
     draws, images = log_weights.shape
-    if draws % k:
+    if k < 1 or draws % k:
         raise ValueError(f"{draws} draws do not fall into groups of {k}")
     groups = log_weights.reshape(draws // k, k, images)
     return (torch.logsumexp(groups, 1) - math.log(k)).mean(0)
 
 
-def kl_to_standard_normal(mean, log_std):
+def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
     """KL(N(mean, std²) ‖ N(0, 1)) of each number, in nats, same shape. Kingma & Welling 2014, appendix B."""
     return 0.5 * (mean**2 + torch.exp(2 * log_std) - 1) - log_std
 
 
-def discretised_logistic(x, mean, log_scale, levels=bits.LEVELS):
+def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int = bits.LEVELS) -> Tensor:
     """log-probability of grey levels under a logistic cut into bins, in nats. Salimans et al. 2017, eq. 2.
 
-    x: levels on the scale -1 to 1, `levels` of them evenly spaced; all arguments broadcast.
+    x: levels on the scale -1 to 1, `levels` of them evenly spaced. All arguments broadcast, to the result's shape.
     """
     half = 1 / (levels - 1)
     centred, inverse = x - mean, torch.exp(-log_scale)
@@ -38,144 +38,211 @@ def discretised_logistic(x, mean, log_scale, levels=bits.LEVELS):
     return F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
 
 
-class Residual(nn.Module):
-    """Adds a small network's opinion to what is there; that opinion starts at zero."""
+def to_patches(x: Tensor, side: int) -> Tensor:
+    """Each patch of side×side pixels becomes one place: (N, C, H, W) -> (N, C side², H/side, W/side).
 
-    def __init__(self, channels):
+    As PyTorch's pixel_unshuffle, which leaves an empty batch as it is.
+    """
+    n, c, h, w = x.shape
+    x = x.reshape(n, c, h // side, side, w // side, side)
+    x = x.permute(0, 1, 3, 5, 2, 4).reshape(n, c * side**2, h // side, w // side)
+    return x.contiguous(memory_format=torch.channels_last)  # a place's numbers side by side, as convolutions read them
+
+
+def from_patches(x: Tensor, side: int) -> Tensor:
+    """The inverse of to_patches: (N, C side², H/side, W/side) -> (N, C, H, W)."""
+    n, c, h, w = x.shape
+    x = x.reshape(n, c // side**2, side, side, h, w)
+    return x.permute(0, 1, 4, 2, 5, 3).reshape(n, c // side**2, h * side, w * side)
+
+
+class ResidualBlock(nn.Module):
+    """x plus a small network of x, which starts at zero. He et al. 2016."""
+
+    def __init__(self, channels: int):
         super().__init__()
         self.wide = nn.Conv2d(channels, channels, 3, padding=1)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x + self.out(F.silu(self.wide(F.silu(x))))
 
 
 class Network(nn.Module):
-    """A linear path that gives means, and a convolutional one that corrects them and gives log-scales."""
+    """A linear map that gives means, and residual blocks that correct them and give log-scales."""
 
-    def __init__(self, inputs, outputs, hidden, blocks):
+    def __init__(self, inputs: int, outputs: int, hidden: int, blocks: int):
         super().__init__()
         self.linear = nn.Conv2d(inputs, outputs, 1)
         self.deep = nn.Sequential(
             nn.Conv2d(inputs, hidden, 3, padding=1),
-            *(Residual(hidden) for _ in range(blocks)),
+            *(ResidualBlock(hidden) for _ in range(blocks)),
             nn.SiLU(),
             nn.Conv2d(hidden, 2 * outputs, 1),
         )
         nn.init.zeros_(self.deep[-1].weight)
         nn.init.zeros_(self.deep[-1].bias)
+        self.to(memory_format=torch.channels_last)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, inputs, H, W) -> means and log-scales, both (N, outputs, H, W)."""
         correction, log_scale = self.deep(x).chunk(2, 1)
         return self.linear(x) + correction, log_scale.clamp(-7, 7)
 
 
-class VAE(nn.Module):
-    """A variational autoencoder for uint8 images. Kingma & Welling 2014; likelihood of Salimans et al. 2017.
+class Encoder(nn.Module):
+    """q(z | x): an image on the scale -1 to 1, (N, C, H, W) -> mean and log standard deviation, (N, L, H/p, W/p)."""
 
-    shape: (C, H, W). patch: side of the patches that become places. latents: channels at each place. hidden,
-    blocks: width and residual blocks of both networks. Raises ValueError where patches do not tile the image, or
-    have fewer numbers than latents.
+    def __init__(self, channels: int, patch: int, latents: int, hidden: int, blocks: int):
+        super().__init__()
+        self.patch = patch
+        self.net = Network(channels * patch**2, latents, hidden, blocks)
+        self.scale = nn.Parameter(torch.ones(latents, 1, 1))
+        self.log_std = nn.Parameter(torch.zeros(latents, 1, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = self.net(to_patches(x, self.patch))
+        return self.scale * mean, self.log_std + log_std
+
+
+class Decoder(nn.Module):
+    """p(x | z): latents (N, L, H/p, W/p) -> mean and log-scale of each pixel's logistic, (N, C, H, W), -1 to 1."""
+
+    def __init__(self, channels: int, patch: int, latents: int, hidden: int, blocks: int):
+        super().__init__()
+        self.patch = patch
+        self.net = Network(latents, channels * patch**2, hidden, blocks)
+        self.scale = nn.Parameter(torch.ones(latents, 1, 1))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.net(self.scale * z)
+        return from_patches(mean, self.patch), from_patches(log_scale, self.patch)
+
+
+def principal_components(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Probabilistic PCA of the columns of x (D, N): mean (D,), eigenvectors (D, count), their eigenvalues, σ².
+
+    σ² is the variance of what is left out, at least one grey level squared; no eigenvalue is below 2 σ², so that one
+    image, or channels that depend on one another, give finite numbers. Tipping & Bishop 1999, section 3.2.
+    """
+    x = x.double()
+    eigenvalues, eigenvectors = (t.flip(-1) for t in torch.linalg.eigh(torch.cov(x, correction=0)))
+    left_out = eigenvalues[count:].sum().item() / max(1, len(x) - count)
+    noise = max(left_out, (2 / bits.LEVELS) ** 2)
+    return x.mean(1), eigenvectors[:, :count], eigenvalues[:count].clamp_min(2 * noise), noise
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder for uint8 images, started as probabilistic PCA of patches."""
+
+    def __init__(self, shape: tuple, patch: int, latents: int, hidden: int, blocks: int):
+        super().__init__()
+        channels, height, width = shape
+        if height % patch or width % patch:
+            raise ValueError(f"patches of {patch}×{patch} pixels do not tile images of {height}×{width}")
+        if not 0 < latents <= (most := channels * patch**2):
+            raise ValueError(f"{latents} latents a patch of {most} numbers: choose 1 to {most}, or larger patches")
+        self.shape, self.latent_shape = tuple(shape), (latents, height // patch, width // patch)
+        self.encoder = Encoder(channels, patch, latents, hidden, blocks)
+        self.decoder = Decoder(channels, patch, latents, hidden, blocks)
+        self.register_buffer("initialised", torch.tensor(False))
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """uint8 (N, C, H, W) -> -1 to 1, on the weights' device and in their precision, same shape."""
+        return bits.as_images(images, self.shape).to(next(self.parameters())) * (2 / (bits.LEVELS - 1)) - 1
+
+    @torch.no_grad()
+    def initialise(self, images: Tensor, *, generator: torch.Generator | None = None) -> None:
+        """Set the linear maps and scales from the patches of uint8 images (N, C, H, W). Nothing is random.
+
+        A second call sets them anew, with a warning. Raises ValueError where there are no images.
+        """
+        x = self.scaled(images)
+        if not len(x):
+            raise ValueError("there are no images to start from: give at least one, better some hundreds")
+        contracts.warn_started_again(self)
+        patches = to_patches(x, self.encoder.patch).transpose(0, 1).flatten(1)
+        mean, eigenvectors, eigenvalues, noise = principal_components(patches, self.latent_shape[0])
+        std = (eigenvalues - noise).sqrt()  # of the signal alone, along each eigenvector
+        self.encoder.net.linear.weight.copy_(eigenvectors.T[:, :, None, None])
+        self.encoder.net.linear.bias.copy_(-eigenvectors.T @ mean)
+        self.encoder.scale.copy_((std / eigenvalues)[:, None, None])
+        self.encoder.log_std.copy_(0.5 * torch.log(noise / eigenvalues)[:, None, None])
+        self.decoder.scale.copy_(std[:, None, None])
+        self.decoder.net.linear.weight.copy_(eigenvectors[:, :, None, None])
+        self.decoder.net.linear.bias.copy_(mean)
+        log_scale = 0.5 * math.log(3 * noise) - math.log(math.pi)
+        self.decoder.net.deep[-1].bias[len(mean) :] = log_scale
+        self.initialised.fill_(True)
+
+
+class VAE(Autoencoder):
+    """A variational autoencoder for uint8 images: z ~ N(0, 1), x ~ p(x | z), bounded with q(z | x).
+
+    Kingma & Welling 2014; importance-weighted bound of Burda et al. 2016; likelihood of Salimans et al. 2017. Inside,
+    images are on the scale -1 to 1. shape: (C, H, W). patch: side of the patches that become places. latents:
+    channels at each place. hidden, blocks: width and residual blocks of both networks. Raises ValueError where
+    patches do not tile the image, or have fewer numbers than latents.
     """
 
-    def __init__(self, shape=(3, 32, 32), patch=4, latents=40, hidden=64, blocks=3):
-        super().__init__()
-        if shape[1] % patch or shape[2] % patch:
-            raise ValueError(f"patches of {patch}×{patch} pixels do not tile images of {shape[1]}×{shape[2]}")
-        inputs = shape[0] * patch**2
-        if latents > inputs:
-            raise ValueError(
-                f"{latents} latents a patch of {inputs} numbers: choose at most {inputs}, or larger patches"
-            )
-        self.shape, self.patch = tuple(shape), patch
-        self.latent_shape = (latents, shape[1] // patch, shape[2] // patch)
-        self.encoder = Network(inputs, latents, hidden, blocks)
-        self.decoder = Network(latents, inputs, hidden, blocks)
-        # between the latents, whose scale is 1, and the networks, which see them on the scale of the image
-        self.spread, self.shrink = nn.Parameter(torch.ones(latents, 1, 1)), nn.Parameter(torch.ones(latents, 1, 1))
-        self.log_std = nn.Parameter(torch.zeros(latents, 1, 1))
-        self.to(memory_format=torch.channels_last)
+    def __init__(
+        self, shape: tuple = (3, 32, 32), patch: int = 4, latents: int = 40, hidden: int = 64, blocks: int = 3
+    ):
+        super().__init__(shape, patch, latents, hidden, blocks)
 
-    def scaled(self, images):
-        """uint8 (N, C, H, W) -> numbers from -1 to 1, on the weights' device, in their precision."""
-        bits.check_images(images, self.shape[0])
-        if tuple(images.shape[1:]) != self.shape:
-            raise ValueError(f"images have shape {tuple(images.shape[1:])}, but this model was built for {self.shape}")
-        return images.to(self.encoder.linear.weight) * (2 / (bits.LEVELS - 1)) - 1
+    def draw_latent(self, images: Tensor, mean: Tensor, log_std: Tensor, draw: int, generator) -> tuple[Tensor, Tensor]:
+        """z = μ + σ ε from q(z | x), and ε. Where ε comes from: see `contracts.DensityModel.log_prob`."""
+        source = {"draw": draw, "generator": generator, "fresh": self.training}
+        noise = bits.normal_noise(images, self.latent_shape, **source).to(mean)
+        return mean + log_std.exp() * noise, noise
 
-    def encode(self, x):
-        """Mean and log standard deviation of q(z | x); x on the scale -1 to 1. (N, C, H, W) -> (N, L, H/p, W/p)."""
-        patches = F.pixel_unshuffle(x, self.patch)
-        mean, log_std = self.encoder(patches.contiguous(memory_format=torch.channels_last))
-        return mean * self.shrink, log_std + self.log_std
-
-    def decode(self, z):
-        """Mean and log-scale of p(x | z). (N, L, H/p, W/p) -> (N, C, H, W), on the scale -1 to 1."""
-        return tuple(F.pixel_shuffle(t, self.patch) for t in self.decoder(z * self.spread))
-
-    def log_likelihood(self, x, z):
-        """log p(x | z), nats, (N,)."""
-        return discretised_logistic(x, *self.decode(z)).sum((1, 2, 3))
-
-    def rate_and_distortion(self, images, draw=0, generator=None):
-        """KL(q(z | x) ‖ p(z)) and -log p(x | z) at one z from q(z | x). uint8 (N, C, H, W) -> (N,), (N,), nats."""
+    def rate_and_distortion(
+        self, images: Tensor, *, draw: int = 0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """KL(q(z | x) ‖ p(z)) and -log p(x | z) at one z from q(z | x), nats. uint8 (N, C, H, W) -> (N,), (N,)."""
         x = self.scaled(images)
-        mean, log_std = self.encode(x)
-        noise = bits.normal_noise(images, self.latent_shape, draw, generator).to(mean)
+        mean, log_std = self.encoder(x)
+        z, _ = self.draw_latent(images, mean, log_std, draw, generator)
         rate = kl_to_standard_normal(mean, log_std).sum((1, 2, 3))
-        return rate, -self.log_likelihood(x, mean + log_std.exp() * noise)
+        distortion = -discretised_logistic(x, *self.decoder(z)).sum((1, 2, 3))
+        return rate, distortion
 
-    def log_prob(self, images, draws=1, generator=None):
+    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """The ELBO, a bound on log P(x) in nats, mean over draws of the latent. uint8 (N, C, H, W) -> (N,)."""
-        both = (self.rate_and_distortion(images, draw, generator) for draw in range(draws))
-        return torch.stack([-rate - distortion for rate, distortion in both]).mean(0)
+        draws = range(bits.counted(draws))
+        parts = (self.rate_and_distortion(images, draw=draw, generator=generator) for draw in draws)
+        return torch.stack([-rate - distortion for rate, distortion in parts]).mean(0)
 
-    def log_weights(self, images, draws, generator=None):
-        """log p(z) p(x | z) / q(z | x) at draws from q. uint8 (N, C, H, W) -> (draws, N), nats."""
+    def log_weights(self, images: Tensor, draws: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """log p(z) p(x | z) / q(z | x) at draws from q, nats. uint8 (N, C, H, W) -> (draws, N)."""
         x, rows = self.scaled(images), []
-        mean, log_std = self.encode(x)
-        for draw in range(draws):
-            noise = bits.normal_noise(images, self.latent_shape, draw, generator).to(mean)
-            z = mean + log_std.exp() * noise
+        mean, log_std = self.encoder(x)
+        for draw in range(bits.counted(draws)):
+            z, noise = self.draw_latent(images, mean, log_std, draw, generator)
             prior_over_q = (0.5 * (noise**2 - z**2) + log_std).sum((1, 2, 3))
-            rows.append(self.log_likelihood(x, z) + prior_over_q)
+            rows.append(discretised_logistic(x, *self.decoder(z)).sum((1, 2, 3)) + prior_over_q)
         return torch.stack(rows)
 
-    def log_prob_iw(self, images, k=64, generator=None):
-        """The importance-weighted bound with k draws, nats. uint8 (N, C, H, W) -> (N,)."""
-        return importance_bound(self.log_weights(images, k, generator), k)
+    def log_prob_iw(self, images: Tensor, *, draws: int = 64, generator: torch.Generator | None = None) -> Tensor:
+        """The importance-weighted bound IW-K with K = draws, nats. uint8 (N, C, H, W) -> (N,)."""
+        return importance_bound(self.log_weights(images, draws, generator=generator), draws)
 
     @torch.no_grad()
-    def initialise(self, images, generator=None):
-        """Start as the best linear model of the patches of uint8 images. Tipping & Bishop 1999, section 3.2."""
-        patches = F.pixel_unshuffle(self.scaled(images), self.patch).transpose(0, 1).flatten(1)
-        mean, latents = patches.mean(1), self.latent_shape[0]
-        variances, directions = (t.flip(-1) for t in torch.linalg.eigh(torch.cov(patches)))
-        rest = variances[latents:].sum() / max(1, len(variances) - latents)
-        noise = max(rest.item(), (2 / bits.LEVELS) ** 2)  # variance of what the latents leave out
-        kept, directions = variances[:latents].clamp(min=2 * noise), directions[:, :latents]
-        self.decoder.linear.weight.copy_(directions[:, :, None, None])
-        self.decoder.linear.bias.copy_(mean)
-        self.encoder.linear.weight.copy_(directions.T[:, :, None, None])
-        self.encoder.linear.bias.copy_(-directions.T @ mean)
-        signal = (kept - noise).sqrt()[:, None, None]
-        self.spread.copy_(signal)
-        self.shrink.copy_(signal / kept[:, None, None])
-        self.log_std.copy_(0.5 * torch.log(noise / kept)[:, None, None])
-        self.decoder.deep[-1].bias[len(mean) :] = 0.5 * math.log(3 * noise) - math.log(math.pi)  # logistic's scale
+    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n images; the latents' standard deviation is the temperature. -> uint8 (n, C, H, W).
 
-    @torch.no_grad()
-    def sample(self, n, temperature=1.0, generator=None):
-        """Draw n images; temperature below 1 narrows the prior. -> uint8 (n, C, H, W)."""
-        weight = self.encoder.linear.weight
-        z = temperature * torch.randn(n, *self.latent_shape, generator=generator)
-        u = torch.rand(n, *self.shape, generator=generator, dtype=torch.float64).clamp(1e-7, 1 - 1e-7)
-        mean, log_scale = self.decode(z.to(weight))
+        Raises ValueError where the temperature is negative or not finite.
+        """
+        weight = next(self.parameters())
+        source = {"generator": generator, "device": None if generator is None else generator.device}
+        z = bits.checked_temperature(temperature) * torch.randn(n, *self.latent_shape, **source)
+        u = torch.rand(n, *self.shape, dtype=torch.float64, **source).clamp(1e-7, 1 - 1e-7)
+        mean, log_scale = self.decoder(z.to(weight))
         return to_grey_levels(mean + log_scale.exp() * torch.logit(u).to(weight))
 
 
-def to_grey_levels(x, levels=bits.LEVELS):
+def to_grey_levels(x: Tensor, levels: int = bits.LEVELS) -> Tensor:
     """Numbers from -1 to 1 -> the nearest of `levels` grey levels, uint8, same shape."""
     return ((x + 1) * ((levels - 1) / 2)).round().clamp(0, levels - 1).to(torch.uint8)
