@@ -52,6 +52,7 @@ from tests.support.experiments import (  # noqa: F401 (fixtures)
     dials,
     experiment,
     grid,
+    interpolation,
     moves,
     other,
     pairs,
@@ -59,7 +60,6 @@ from tests.support.experiments import (  # noqa: F401 (fixtures)
     scores,
     terms,
     variances,
-    walk,
     warp,
 )
 from tools.chapter import chapters
@@ -333,9 +333,9 @@ def frame_of(address):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))).transpose(2, 0, 1)
 
 
-def test_a_walk_shows_the_frame_of_its_step_and_the_cost_of_its_price():
+def test_an_interpolation_shows_the_frame_of_its_step_and_the_cost_of_its_price():
     frames = {beta: np.random.default_rng(k).integers(0, 256, (5, 3, 4, 4), np.uint8) for k, beta in enumerate(BETAS)}
-    figure = walk(frames=frames)
+    figure = interpolation(frames=frames)
     places = ["the start", *(f"{share}\u00a0% from start to end" for share in (25, 50, 75)), "the end"]
     for beta, (rate, distortion) in BETAS.items():
         for step in range(5):
@@ -349,31 +349,31 @@ def test_a_walk_shows_the_frame_of_its_step_and_the_cost_of_its_price():
     assert "The sum is smallest at β = 1" in figure.html()
 
 
-def test_a_walk_with_stops_between_its_frames_is_refused():
+def test_an_interpolation_with_stops_between_its_frames_is_refused():
     with pytest.raises(explore.ExploreError, match="'step': paths of 4 steps, or of several lengths, for 4 stops"):
-        walk(stops=["a", "b", "c", "d"])
+        interpolation(stops=["a", "b", "c", "d"])
     with pytest.raises(explore.ExploreError, match="'step': paths of .* or of several lengths"):
-        walk(frames={beta: pictures(4 + (beta == "1")) for beta in BETAS}, stops=["a", "b"])
+        interpolation(frames={beta: pictures(4 + (beta == "1")) for beta in BETAS}, stops=["a", "b"])
     with pytest.raises(explore.ExploreError, match="'beta': there are frames of"):
-        walk(costs={"1": (1, 1)})
+        interpolation(costs={"1": (1, 1)})
 
 
 @pytest.mark.parametrize("best", BETAS)
 def test_the_line_of_equal_sums_stays_in_its_panel(best):
     """Also where one coordinate of the best run is close to the largest of its kind."""
     costs = BETAS | {best: (0.3, 0.1) if best == "1" else (BETAS[best][0] - 0.09, 0.05)}
-    panel = walk(costs=costs).plots[1]["panels"][0]
+    panel = interpolation(costs=costs).plots[1]["panels"][0]
     (line,) = (mark for mark in panel["marks"] if mark["kind"] == "line")
     for x, y in (line["start"], line["end"]):
         assert x + y == pytest.approx(sum(costs[best]))
         assert 0 <= x <= panel["x"]["high"] and 0 <= y <= panel["y"]["high"]
 
 
-def test_the_walk_of_the_book_decodes_what_it_says():
-    """Stored frames against latents that are walked here step by step, and the plane against the bank's cards."""
+def test_the_interpolation_of_the_book_decodes_what_it_says():
+    """Stored frames against latents that are interpolated here step by step, and the plane against the bank's cards."""
     nb = chapters.read(chapters.BOOK / "03_variational_autoencoder.ipynb")
     pages = [out.data.get("text/html", "") for cell in chapters.code_cells(nb) for out in cell.outputs if "data" in out]
-    (page,) = (page for page in pages if 'data-explore-id="walk"' in page)
+    (page,) = (page for page in pages if 'data-explore-id="interpolation"' in page)
     stored = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
     outputs = {name: output["values"] for name, output in stored["outputs"].items()}
     betas = stored["controls"][0]["options"]
@@ -384,10 +384,10 @@ def test_the_walk_of_the_book_decodes_what_it_says():
         net, cost = bank.load(f"vae_beta{beta}"), bank.card(f"vae_beta{beta}")["results"]["inside"]
         noise = torch.randn(1, *net.latent_shape, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():
-            here, there = (net.encode(net.scaled(image))[0] for image in (leaf, plate))
+            here, there = (net.encoder(net.scaled(image))[0] for image in (leaf, plate))
             for step, address in enumerate(frames):
                 a, b, share = (here, there, step / 3) if step < 3 else (there, noise, step / 3 - 1)
-                decoded = 127.5 * (1 + net.decode(a + share * (b - a))[0][0].clamp(-1, 1))
+                decoded = 127.5 * (1 + net.decoder(a + share * (b - a))[0][0].clamp(-1, 1))
                 error = np.abs(frame_of(address) - decoded.numpy())
                 assert error.mean() < 4 and np.quantile(error, 0.99) < 6.5, (beta, step)
         nats = 3072 * math.log(2)

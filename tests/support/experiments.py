@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from likelab.explore.gallery.dials import dials as show_dials
-from likelab.explore.gallery.latent_walk import latent_walk
+from likelab.explore.gallery.latent_interpolation import latent_interpolation
 from likelab.explore.gallery.receptive_field import (
     receptive_field,
 )
@@ -89,10 +89,10 @@ def dials():
 BETAS = {"0.25": (3.0, 1.5), "1": (2.0, 2.0), "16": (0.1, 5.0)}  # rate and distortion
 
 
-def walk(**changes):
+def interpolation(**changes):
     """Three prices, two stops, a path of four steps."""
     options = {"frames": {beta: pictures(5, seed) for seed, beta in enumerate(BETAS)}, "stops": ["start", "end"]}
-    return latent_walk(**{"costs": BETAS} | options | changes)
+    return latent_interpolation(**{"costs": BETAS} | options | changes)
 
 
 def moves():
@@ -116,7 +116,7 @@ OTHERS = {
     "dials": dials,
     "ruler": ruler,
     "receptive_field": receptive_field,
-    "latent_walk": walk,
+    "latent_interpolation": interpolation,
     "warp": warp,
 }
 

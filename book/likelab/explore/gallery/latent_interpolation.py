@@ -1,4 +1,4 @@
-"""Experiment: a walk through the latent spaces of VAEs that were trained at several prices of the rate."""
+"""Experiment: interpolation in the latent spaces of VAEs that were trained at several prices of the rate."""
 
 import math
 
@@ -10,8 +10,8 @@ LEVELS = 24  # of a channel in a stored frame; all 256 would make the page twice
 SIDE = 216  # of a frame in the drawing
 
 
-def latent_walk(frames, costs, stops, start="1", caption="", id="walk"):
-    """Choose the price of the rate, walk along a path in latent space, see the rate and distortion it buys.
+def latent_interpolation(frames, costs, stops, start="1", caption="", id="interpolation"):
+    """Choose the price of the rate, interpolate in latent space, see the rate and distortion that it buys.
 
     frames: {β: uint8 (T, 3, H, W)}, the path's points decoded, by β as a text. costs: {β: (rate, distortion)},
     bits per dimension. stops: names of points of the path, evenly spaced, both ends among them. start: the first
