@@ -84,3 +84,28 @@ def image_grid(images, columns=8, ax=None, title=None):
     if title:
         ax.set_title(title)
     return ax
+
+
+def diagram(boxes, arrows, size=(7, 3), title=None):
+    """Draw a diagram of boxes joined by arrows; return the axes.
+
+    boxes: {name: (x, y, text)} or {name: (x, y, text, colour)}, centres in inches of `size`. arrows: (from, to) or
+    (from, to, label), by the boxes' names.
+    """
+    fig, ax = plt.subplots(figsize=size)
+    fig.subplots_adjust(0, 0, 1, 0.9 if title else 1)
+    ax.set(xlim=(0, size[0]), ylim=(0, size[1]), title=title)
+    ax.axis("off")
+    drawn = {}
+    for name, (x, y, text, *colour) in boxes.items():
+        look = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour[0] if colour else INK}
+        drawn[name] = ax.text(x, y, text, ha="center", va="center", fontsize=10, bbox=look).get_bbox_patch()
+    for start, end, *label in arrows:
+        (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
+        ends = {"patchA": drawn[start], "patchB": drawn[end], "shrinkA": 2, "shrinkB": 2}
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops={"arrowstyle": "-|>", "color": INK, **ends})
+        if label:
+            flat = abs(x1 - x0) > abs(y1 - y0)
+            place = {"ha": "center", "va": "bottom"} if flat else {"ha": "left", "va": "center"}
+            ax.text((x0 + x1) / 2 + (0 if flat else 0.08), (y0 + y1) / 2 + (0.05 if flat else 0), *label, fontsize=9, **place)
+    return ax
