@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from likelab import bits
+from likelab import bits, contracts
 from likelab.models.gaussian import Gaussian
+from tests.support import second_device
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_bound_is_below_the_probability(images):
     """In one dimension P(x) is a difference of the normal distribution function."""
     model = Gaussian(shape=(1, 1, 1))
     model.mean.fill_(50)
-    model.spread.fill_(4)
+    model.eigenvalues.fill_(4)
     x = torch.arange(40, 60, dtype=torch.uint8).reshape(-1, 1, 1, 1)
     normal = torch.distributions.Normal(50.0, math.sqrt(4 + 1 / 12))
     exact = (normal.cdf(x.flatten() + 1.0) - normal.cdf(x.flatten() + 0.0)).log()
@@ -61,6 +62,60 @@ def test_samples_have_the_moments(images):
     assert (torch.cov(drawn.T) - torch.cov(((images // 4) + 96).flatten(1).double().T)).abs().max() < 25
 
 
-def test_wrong_channels_are_named():
-    with pytest.raises(ValueError, match="1 channels, but this model was built for 3"):
-        Gaussian().log_prob(torch.zeros(2, 1, 32, 32, dtype=torch.uint8))
+def test_many_images_are_taken_in_batches(images):
+    """More images than one batch holds, mirrored: the covariance is numpy's all the same."""
+    many = images.repeat(4, 1, 1, 1)[:1150]
+    model = Gaussian(shape=(3, 4, 2)).fit(many)
+    both = torch.cat([many, many.flip(3)]).flatten(1).double().numpy()
+    found = model.eigenvectors * model.eigenvalues @ model.eigenvectors.T
+    assert np.allclose(found, np.cov(both.T, bias=True)) and np.allclose(model.mean, both.mean(0) + 0.5)
+
+
+def test_noise_of_samples_follows_the_temperature(images):
+    model = Gaussian(shape=(3, 4, 2)).fit(images)
+    cold = model.sample(10, temperature=0)
+    assert (cold == cold[:1]).all() and torch.equal(cold[0].flatten(), model.mean.floor().to(torch.uint8))
+    assert model.sample(3, generator=torch.Generator().manual_seed(1)).float().var(0).mean() > 100
+
+
+def test_it_works_where_its_buffers_are(images):
+    here = Gaussian(shape=(3, 4, 2)).fit(images)
+    with second_device.there():
+        model = Gaussian(shape=(3, 4, 2)).to(second_device.DEVICE).fit(images)
+        scores, drawn = model.log_prob(images), model.sample(3, generator=torch.Generator().manual_seed(0))
+        assert {t.device.type for t in (scores, drawn, *model.buffers())} == {"second_device"}
+        assert torch.allclose(scores.cpu(), here.log_prob(images))
+        assert torch.equal(drawn.cpu(), here.sample(3, generator=torch.Generator().manual_seed(0)))
+
+
+def test_it_keeps_the_contract_and_draws_nothing(images):
+    model = Gaussian(shape=(3, 4, 2)).fit(images)
+    assert isinstance(model, contracts.DensityModel)
+    own, generator = model.log_prob(images), torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    assert torch.equal(model.log_prob(images, draws=3, generator=generator), own)
+    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(model.log_prob(images.numpy()), own)
+
+
+def test_few_images_and_none(images):
+    model = Gaussian(shape=(3, 4, 2)).fit(images[:1])
+    assert model.log_prob(images).isfinite().all()
+    assert model.log_prob(images[:0]).shape == (0,) and model.sample(0).shape == (0, 3, 4, 2)
+    before = model.mean.clone()
+    with pytest.raises(ValueError, match="no images to fit to"):
+        model.fit(images[:0])
+    assert torch.equal(model.mean, before)
+
+
+@pytest.mark.parametrize(
+    "action, error, words",
+    [
+        (lambda: Gaussian().log_prob(torch.zeros(2, 1, 32, 32, dtype=torch.uint8)), ValueError, "built for"),
+        (lambda: Gaussian((1, 2, 2)).fit(torch.rand(4, 1, 2, 2)), TypeError, "uint8"),
+        (lambda: Gaussian((1, 2, 2)).sample(1, temperature=math.nan), ValueError, "temperature is nan"),
+    ],
+)
+def test_bad_input(action, error, words):
+    with pytest.raises(error, match=words):
+        action()

@@ -256,8 +256,8 @@ MUTATIONS = {
     "start: noise counted as signal": (VAE, "(eigenvalues - noise).sqrt()", "eigenvalues.sqrt()", "start as PCA"),
     "start: weakest eigenvectors first": (
         VAE,
-        "(t.flip(-1) for t in torch.linalg.eigh(torch.cov(x, correction=0)))",
-        "torch.linalg.eigh(torch.cov(x, correction=0))",
+        "(t.flip(-1) for t in torch.linalg.eigh(centred @ centred.T / x.shape[1]))",
+        "torch.linalg.eigh(centred @ centred.T / x.shape[1])",
         "start as PCA",
     ),
     "sampling: uniform, not logistic": (VAE, "torch.logit(u)", "u", "another mean"),

@@ -127,11 +127,12 @@ def principal_components(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor,
     σ² is the variance of what is left out, at least one grey level squared; no eigenvalue is below 2 σ², so that one
     image, or channels that depend on one another, give finite numbers. Tipping & Bishop 1999, section 3.2.
     """
-    x = x.double()
-    eigenvalues, eigenvectors = (t.flip(-1) for t in torch.linalg.eigh(torch.cov(x, correction=0)))
+    mean = x.double().mean(1)
+    centred = x - mean[:, None]
+    eigenvalues, eigenvectors = (t.flip(-1) for t in torch.linalg.eigh(centred @ centred.T / x.shape[1]))
     left_out = eigenvalues[count:].sum().item() / max(1, len(x) - count)
     noise = max(left_out, (2 / bits.LEVELS) ** 2)
-    return x.mean(1), eigenvectors[:, :count], eigenvalues[:count].clamp_min(2 * noise), noise
+    return mean, eigenvectors[:, :count], eigenvalues[:count].clamp_min(2 * noise), noise
 
 
 class Autoencoder(nn.Module):
@@ -142,7 +143,8 @@ class Autoencoder(nn.Module):
         channels, height, width = shape
         if height % patch or width % patch:
             raise ValueError(f"patches of {patch}×{patch} pixels do not tile images of {height}×{width}")
-        if not 0 < latents <= (most := channels * patch**2):
+        most = channels * patch**2
+        if not 0 < latents <= most:
             raise ValueError(f"{latents} latents a patch of {most} numbers: choose 1 to {most}, or larger patches")
         self.shape, self.latent_shape = tuple(shape), (latents, height // patch, width // patch)
         self.encoder = Encoder(channels, patch, latents, hidden, blocks)
