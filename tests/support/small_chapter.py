@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tools.chapter import chapters, setup_cell
 
 CONFIG = 'repository: {url: "https://github.com/OWNER/REPO"}\n'
+TOC = "parts:\n- chapters:\n  - file: book/notation\n"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 INTRO = "# A small chapter\n\n*You will* see a class, a figure and a claim.\n\n```\n# no heading\n```"
 END = "## What the paper found, what we found\n\n## Exercises\n\n## Summary\n\n## Sources\n"
@@ -29,7 +30,7 @@ def notebook():
         new_code_cell(CLAIM, metadata={"tags": ["nbval-check-output"]}),
         new_markdown_cell(END),
     ]
-    nb = new_notebook(cells=cells, metadata={"likelab": {"exports": "small"}})
+    nb = new_notebook(cells=cells, metadata=chapters.METADATA | {"likelab": {"exports": "small"}})
     setup_cell.fill(nb, setup_cell.source())
     return nb
 
@@ -48,6 +49,7 @@ def executed():
 def book(folder):
     """A repository with a copy of likelab and no chapters. Returns its book/."""
     (folder / "_config.yml").write_text(CONFIG)
+    (folder / "_toc.yml").write_text(TOC)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(chapters.BOOK / "likelab", folder / "book" / "likelab", ignore=ignored)
     for exported in (folder / "book" / "likelab" / "models").glob("[!_]*.py"):
@@ -56,5 +58,9 @@ def book(folder):
 
 
 def save(nb, path):
+    """Store a notebook; in a book of `book` it becomes a chapter, the last one."""
     nbformat.write(nb, path)
+    toc, line = path.parents[1] / "_toc.yml", f"  - file: book/{path.stem}\n"
+    if toc.exists() and line not in toc.read_text():
+        toc.write_text(toc.read_text() + line)
     return path

@@ -203,8 +203,8 @@ def hosted(tmp_path, monkeypatch):
     git(remote, "init", "--quiet", "--initial-branch=main")
     commit(remote)
     (remote / "_config.yml").write_text('repository: {url: "https://github.com/someone/book"}\n')
-    empty = tmp_path / "content"
-    empty.mkdir()
+    empty = tmp_path / "colab" / "content"
+    empty.mkdir(parents=True)
     return remote, empty
 
 

@@ -1,36 +1,80 @@
-"""What the tools know about chapters: where they are, and how their cells are told apart."""
+"""What the tools know about chapters: which there are, how they are stored, and how their cells are told apart."""
 
 import argparse
 import ast
+import re
+import sys
 from pathlib import Path
 
 import nbformat
+import yaml
+
+from likelab import files
+from likelab.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
+METADATA = {  # of every chapter; what else Jupyter stores names the Python that happened to run it
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+# Of the kernels that the tools start: clusters and CI images set a backend that shows no figures.
+KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 
 def paths(book=BOOK):
-    """The chapters, in reading order."""
-    return sorted(book.glob("[0-9][0-9]_*.ipynb"))
+    """The chapters, in reading order: the numbered notebooks of `_toc.yml`. A copy beside them is none."""
+    toc = yaml.safe_load((book.parent / "_toc.yml").read_text("utf-8"))
+    entries = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [book.parent / f"{entry}.ipynb" for entry in entries if re.match(r"\d\d_", Path(entry).name)]
 
 
 def read(path):
-    return nbformat.read(path, as_version=4)
+    """A notebook. Raises DataError, in one line, where the file is missing or is none."""
+    remedy = "Give the path of a notebook, or restore the file, for example by git."
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise DataError.about(path, "a notebook", error.strerror or error, remedy) from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:  # empty, cut off, markers of a merge, a list
+        raise DataError.about(path, "a notebook", f"something else ({type(error).__name__})", remedy) from error
+
+
+def write(nb, path):
+    """Store a notebook, whole or not at all. Raises DataError where it cannot be."""
+    files.write(path, nbformat.writes(nb) + "\n")
 
 
 def chosen(names):
     """The chapters named on a command line ("05_glow" or its path), or all. Raises SystemExit for another name."""
     known = {path.stem: path for path in paths()}
     wanted = [Path(name).stem for name in names]
-    if unknown := set(wanted) - set(known):
-        raise SystemExit(f"No chapter {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if unknown := sorted(set(wanted) - set(known)):
+        strays = [name for name in unknown if (BOOK / f"{name}.ipynb").exists()]
+        why = f" (_toc.yml does not name {', '.join(strays)})" if strays else ""
+        raise SystemExit(f"No chapter {', '.join(unknown)}{why}; there are {', '.join(known)}")
     return [known[name] for name in wanted or known]
 
 
 def parser(doc):
     """A command line's parser that shows the tool's docstring as it is."""
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def command(main, *arguments):
+    """Run a tool's `main` and exit with what it returns; with one line where a file is at fault, or on Ctrl-C."""
+    try:
+        sys.exit(main(*arguments))
+    except DataError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped; what was written before is whole")
 
 
 def has_tag(cell, tag):

@@ -1,45 +1,58 @@
 """Turn a chapter into a text file to edit, and back.
 
-    python -m tools.chapter.convert book/05_glow.ipynb glow.py   the chapter as text (jupytext's py:percent)
-    python -m tools.chapter.convert glow.py book/05_glow.ipynb   the text as chapter
+    python -m tools.chapter.convert book/05_glow.ipynb        the chapter as text: _build/text/05_glow.py
+    python -m tools.chapter.convert _build/text/05_glow.py    the text as chapter: book/05_glow.ipynb
 
-The text files are not committed. On the way back the setup cell is filled in, citations are spelled out
-(crossrefs.py), code is formatted by ruff, and outputs are kept under cells whose code did not change. A cell's id
-follows from its text, so that differences between two versions of a chapter stay small.
+The text is jupytext's py:percent. A second path names another place to write to; one below _build is best, as git, ruff
+and the site look at nothing there. Text that was edited since is not overwritten. On the way back the setup cell is
+filled in, citations are spelled out (tools/website/crossrefs.py), code is formatted by ruff, and outputs are kept under
+cells whose code did not change. A cell's id follows from its text, so that differences between two versions of a
+chapter stay small.
 """
 
 import hashlib
+import re
 import sys
 from pathlib import Path
-from subprocess import PIPE, run
+from subprocess import run
 
 import jupytext
 import nbformat
+import yaml
 
+from likelab import files
+from likelab.errors import DataError
 from tools.chapter import chapters, setup_cell
 from tools.website import crossrefs
 
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
+TEXT = chapters.ROOT / "_build" / "text"
 FILTERS = {"notebook_metadata_filter": "likelab,-jupytext,-kernelspec", "cell_metadata_filter": "all"}
 
 
 def to_notebook(text, old=None):
-    """The chapter that the text describes, with the outputs of `old` where the code is the same."""
-    nb = formatted(jupytext.reads(text, fmt="py:percent"))
+    """The chapter that the text describes, with the outputs of `old` where the code is the same.
+
+    Raises ValueError where the text describes none.
+    """
+    try:
+        nb = formatted(jupytext.reads(text, fmt="py:percent"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"its first lines are no YAML: {' '.join(str(error).split())}") from error
     setup_cell.fill(nb, setup_cell.source())
     likelab = dict(nb.metadata.get("likelab", {}))
     known = {}
     if old is not None:
         known = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
+        known |= {setup_cell.source(): cell for cell in old.cells if chapters.has_tag(cell, "setup")}
         if fresh := old.metadata.get("likelab", {}).get("fresh"):
             likelab["fresh"] = fresh  # still the digests of what made the outputs; the tests compare them
-    nb.metadata = nbformat.from_dict(METADATA | {"likelab": likelab})
+    nb.metadata = nbformat.from_dict(chapters.METADATA | {"likelab": likelab})
     for cell in nb.cells:
         if cell.cell_type == "markdown":
-            cell.source = crossrefs.spelled_out(cell.source)
+            try:
+                cell.source = crossrefs.spelled_out(cell.source)
+            except KeyError as error:
+                raise ValueError(f"references.bib has no entry {error}") from error
         if cell.cell_type == "code" and (same := known.get(cell.source)):
             cell.outputs, cell.execution_count = same.outputs, same.execution_count
     name_cells(nb)
@@ -49,7 +62,9 @@ def to_notebook(text, old=None):
 def formatted(nb):
     command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename=book/chapter.ipynb", "-"]
     text = nbformat.writes(nb)
-    done = run(command, input=text, stdout=PIPE, encoding="utf-8", cwd=chapters.ROOT, check=True)
+    done = run(command, input=text, capture_output=True, encoding="utf-8", cwd=chapters.ROOT)
+    if done.returncode:
+        raise ValueError(f"ruff cannot format its code: {done.stderr.strip().splitlines()[0]}")
     return nbformat.reads(done.stdout, as_version=4)
 
 
@@ -74,22 +89,49 @@ def to_text(nb):
     return jupytext.writes(nb, fmt="py:percent")
 
 
+def other(source, parser):
+    """Where the other form of a chapter or of its text is, unless the command line says so."""
+    if source.suffix == ".ipynb":
+        TEXT.mkdir(parents=True, exist_ok=True)
+        return TEXT / f"{source.stem}.py"
+    target = chapters.BOOK / f"{source.stem}.ipynb"
+    if source.suffix == ".py" and not target.exists() and not re.match(r"\d\d_", source.name):
+        parser.error(f"no chapter is called {source.stem}: name the one to write, as book/05_glow.ipynb")
+    return target
+
+
+def edited_since(target, text, source):
+    """Whether the text at `target` is another than `text`, and newer than the chapter that `text` is of."""
+    if not target.exists() or target.stat().st_mtime <= source.stat().st_mtime:
+        return False
+    return target.read_text("utf-8") != text
+
+
 def main():
     parser = chapters.parser(__doc__)
     parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
+    parser.add_argument("target", type=Path, nargs="?")
     options = parser.parse_args()
-    source, target = options.source, options.target
+    source = options.source
+    target = options.target or other(source, parser)
     match source.suffix, target.suffix:
         case ".ipynb", ".py":
-            target.write_text(to_text(chapters.read(source)), "utf-8")
+            text = to_text(chapters.read(source))
+            if edited_since(target, text, source):
+                raise DataError(f"{target} was edited after {source}: convert it back first, or delete it.")
+            files.write(target, text)
         case ".py", ".ipynb":
             old = chapters.read(target) if target.exists() else None
-            nbformat.write(to_notebook(source.read_text("utf-8"), old), target)
+            try:
+                chapters.write(to_notebook(source.read_text("utf-8"), old), target)
+            except OSError as error:
+                raise DataError(f"{source}: {error.strerror}. Give the path of a text form of a chapter.") from error
+            except ValueError as error:
+                raise DataError(f"{source} is no chapter: {error}") from error
         case _:
-            parser.error("one of the two must be .py, the other .ipynb")
+            parser.error("one of the two must end in .py, the other in .ipynb")
     print(f"{target} written")
 
 
 if __name__ == "__main__":
-    main()
+    chapters.command(main)

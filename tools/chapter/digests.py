@@ -1,13 +1,19 @@
-"""Digests of what made a chapter's outputs: its code, the modules of likelab that it imports, the bank it uses.
+"""Digests of what made a chapter's outputs: its code, the modules of likelab that it imports, the runs it names.
 
-Digests are of syntax trees: layout, comments and docstrings do not count.
+Digests are of what is meant, not of bytes: of syntax trees, where layout, comments and docstrings do not count, and of
+what a card says, whatever its line ends.
 """
 
 import ast
 import hashlib
 import json
+import re
 
+from likelab.errors import DataError
 from tools.chapter import chapters
+
+# A card also says by which code its run was made, and whether today's gives the same: no output depends on that.
+NOT_COUNTED = ("code", "confirmed")
 
 
 def of(nb, book=chapters.BOOK):
@@ -18,17 +24,57 @@ def of(nb, book=chapters.BOOK):
     # The setup cell does nothing where outputs are made, and changes with the address of the repository.
     trees = [chapters.tree(cell) for cell in chapters.code_cells(nb) if not chapters.has_tag(cell, "setup")]
     made = {"code": digest(trees), "library": library(trees, book)}
-    return made | ({"bank": bank(book)} if "likelab.bank" in made["library"] else {})
+    return made | ({"bank": bank(trees, book)} if "likelab.bank" in made["library"] else {})
 
 
-def bank(book):
-    """Digest of all cards of the bank; a card holds the digests of its weights, scores and keys."""
-    cards = sorted((book / "bank").glob("*.json"))
-    return hashlib.sha256(b"".join(card.name.encode() + card.read_bytes() for card in cards)).hexdigest()[:16]
+def bank(trees, book):
+    """Digest of the cards of the runs that the trees use; a card holds the digests of its weights, scores and keys.
+
+    Raises DataError for a damaged card.
+    """
+    cards = {}
+    for path in runs(trees, sorted((book / "bank").glob("*.json"))):
+        try:
+            told = json.loads(path.read_text("utf-8"))
+            cards[path.stem] = {key: value for key, value in told.items() if key not in NOT_COUNTED}
+        except (ValueError, AttributeError) as error:
+            remedy = "`make bank` trains the run anew."
+            raise DataError.about(path, "the card of a run", "something else", remedy) from error
+    return short(json.dumps(cards, sort_keys=True))
 
 
-def digest(trees):
-    text = json.dumps([plain(tree) for tree in trees])
+def runs(trees, cards):
+    """Of the cards, those of runs whose names stand in the trees, with all seeds; all, where names are computed.
+
+    Stored outputs come from the real pair, so that a run on stand-ins counts only under its full name.
+    """
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    named = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    asked = [node.args[0] for node in nodes if is_asked_of_the_bank(node)]
+    # bank.load(f"vae_beta{beta}") asks for every run whose name begins like that.
+    begun = tuple(lead(argument) for argument in asked if isinstance(argument, ast.JoinedStr))
+    computed = any(isinstance(argument, ast.Call | ast.BinOp) for argument in asked)
+    real = {path: re.sub(r"-\d+$", "", path.stem) for path in cards if "-standin" not in path.stem}
+    found = [path for path, name in real.items() if name in named or name.startswith(begun)]
+    found = cards if computed or not found else found
+    return [path for path in cards if path in found or path.stem in named]
+
+
+def is_asked_of_the_bank(node):
+    return isinstance(node, ast.Call) and bool(node.args) and re.match(r"bank\.\w+$", ast.unparse(node.func))
+
+
+def lead(text):
+    """What an f-string begins with, before the first value."""
+    first = text.values[0] if text.values else None
+    return first.value if isinstance(first, ast.Constant) else ""
+
+
+def digest(trees, *texts):
+    return short(json.dumps([*(plain(tree) for tree in trees), *texts]))
+
+
+def short(text):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -59,7 +105,7 @@ def library(trees, book):
         if path is None or module in found:
             continue
         tree = ast.parse(path.read_text("utf-8"))
-        found[module] = digest([tree])
+        found[module] = digest([tree], *companions(path, module))
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         waiting += imports(tree, package)
     return dict(sorted(found.items()))
@@ -84,3 +130,10 @@ def place(module, book):
     path = book.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
     return next((file for file in candidates if file.is_file()), None)
+
+
+def companions(path, module):
+    """The style sheet and the script that a module brings along: they lie beside it, and are called like it."""
+    name = module.rpartition(".")[2]
+    files = [path.parent / f"{name}{suffix}" for suffix in (".css", ".js")]
+    return [file.read_text("utf-8") for file in files if file.is_file()]

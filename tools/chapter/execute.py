@@ -9,13 +9,16 @@ the rules for outputs (tools/chapter/rules.py).
 
 import base64
 import os
-import sys
 import time
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from likelab import files
+from likelab.errors import DataError
 from tools.chapter import chapters, digests, rules
 
 CELL_TIMEOUT = 900  # seconds
@@ -44,7 +47,7 @@ def real_pair():
 
 
 def execute(path, pair):
-    """Run one chapter and store its outputs. Raises Refused, with the file untouched."""
+    """Run one chapter and store its outputs. Raises Refused or DataError, with the file untouched."""
     before = path.read_bytes()
     nb = chapters.read(path)
     fresh = digests.of(nb, path.parent) | {"data": pair}  # taken now: what the run below starts from
@@ -55,17 +58,23 @@ def execute(path, pair):
         raise Refused("\n".join(findings))
     if path.read_bytes() != before:
         raise Refused("the file changed while it ran.")
-    path.write_text(nbformat.writes(nb) + "\n", "utf-8")
     if picture := landing_picture(nb):
-        (path.parent / "_static" / "svhn-anomaly.png").write_bytes(picture)
+        files.write(path.parent / "_static" / "svhn-anomaly.png", picture)
+    chapters.write(nb, path)
 
 
 def landing_picture(nb):
     """The picture of the cell tagged `landing`, which the first page shows; None in a chapter without one."""
-    for cell in chapters.code_cells(nb):
-        if chapters.has_tag(cell, "landing"):
-            return next(base64.b64decode(o.data["image/png"]) for o in cell.outputs if "image/png" in o.get("data", {}))
-    return None
+    cells = [cell for cell in chapters.code_cells(nb) if chapters.has_tag(cell, "landing")]
+    found = [o.data["image/png"] for cell in cells for o in cell.outputs if "image/png" in o.get("data", {})]
+    return base64.b64decode(found[0]) if found else None
+
+
+class Kernels(AsyncKernelManager):
+    """Starts kernels of this Python, whatever other one a user has installed as "python3"."""
+
+    def _kernel_spec_manager_default(self):
+        return KernelSpecManager(kernel_dirs=[])
 
 
 def run(nb, folder):
@@ -77,9 +86,10 @@ def run(nb, folder):
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         record_timing=False,
+        kernel_manager_class=Kernels,
     )
     cells = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
-    with client.setup_kernel():
+    with client.setup_kernel(env=os.environ | chapters.KERNEL):
         for number, (index, cell) in enumerate(cells, start=1):
             start = time.perf_counter()
             line = cell.source.split("\n")[0][:70]
@@ -95,7 +105,7 @@ def run(nb, folder):
 def clean(nb):
     """Keep what a reader should see: no timings, no text that was overwritten, streams in one piece."""
     nb.metadata.pop("widgets", None)
-    nb.metadata["language_info"] = {"name": "python"}  # the rest names the Python that happened to run it
+    nb.metadata.update(nbformat.from_dict(chapters.METADATA))
     for cell in chapters.code_cells(nb):
         cell.metadata.pop("execution", None)
         outputs = []
@@ -154,11 +164,11 @@ def main():
         try:
             execute(path, pair)
             print(f"{path.name}: stored, {time.perf_counter() - start:.0f} s")
-        except Refused as error:
+        except (Refused, DataError) as error:
             failed = True
             print(f"{path.name}: untouched; {error}")
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    chapters.command(main)

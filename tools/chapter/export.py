@@ -10,6 +10,7 @@ statements of the chapter, less those it does not use, then the export cells in 
 import sys
 from subprocess import PIPE, run
 
+from likelab import files
 from tools.chapter import chapters
 
 HEADER = '"""Exported from book/{name}, the chapter that explains it: edit that, then `make export`."""'
@@ -71,9 +72,10 @@ def differences(book=chapters.BOOK):
 
 
 def write(book=chapters.BOOK):
+    """Write the modules. Raises ValueError where a chapter is unclear, and DataError where one cannot be written."""
     folder = book / "likelab" / "models"
     for name, source in modules(book).items():
-        (folder / name).write_text(source, "utf-8")
+        files.write(folder / name, source)
 
 
 def main():
@@ -91,4 +93,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    chapters.command(main)

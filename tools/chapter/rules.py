@@ -20,19 +20,26 @@ APPEARANCE = ("likelab.figures", "likelab.explore")
 
 def for_text(nb, setup):
     """All rules that need no outputs; `setup` is the source of the setup cell."""
-    found = [*plain_python(nb), *setup_first(nb, setup), *title(nb), *sections(nb), *markdown_images(nb)]
+    found = [*language(nb), *plain_python(nb), *setup_first(nb, setup), *title(nb), *sections(nb), *markdown_images(nb)]
     return [*found, *plain_markdown(nb), *citations(nb)]
 
 
 def for_outputs(nb):
     """All rules about stored outputs that need nothing but the notebook."""
-    checks = (errors, order, alt_texts, claim_cells, widget_state, machine_paths, size, real)
+    checks = (errors, order, alt_texts, figures, claim_cells, widget_state, machine_paths, size, real)
     return [finding for check in checks for finding in check(nb)]
 
 
 def numbered(nb):
     """(number as nbval counts them, cell) of each code cell."""
     return enumerate(cell for cell in nb.cells if cell.cell_type == "code")
+
+
+def language(nb):
+    """The notebook says what files of its language are called: without that, nbconvert writes a .txt."""
+    if nb.metadata.get("language_info", {}).get("file_extension") != ".py":
+        return ["its metadata does not say that it is Python; run `python -m tools.chapter.setup_cell`"]
+    return []
 
 
 def plain_python(nb):
@@ -129,6 +136,19 @@ def alt_texts(nb):
         for tag in re.findall(r"<img\b[^>]*>", html):
             if not re.search(r"\balt=([\"'])\s*[^\"'\s]", tag):
                 findings.append(f"code cell {number}: an <img> without alt text")
+    return findings
+
+
+def figures(nb):
+    """Every cell with an alt text shows a figure, and the cell tagged `landing` the picture of the first page."""
+    findings = []
+    for number, cell in numbered(nb):
+        shown = {mime for output in cell.outputs for mime in output.get("data", {})}
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if alt.strip() and not shown & {*IMAGES, "text/html"}:
+            findings.append(f"code cell {number}: alt text and no figure: run `make execute`")
+        if chapters.has_tag(cell, "landing") and "image/png" not in shown:
+            findings.append(f"code cell {number}: tagged `landing` and no picture: run `make execute`")
     return findings
 
 

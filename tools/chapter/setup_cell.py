@@ -16,8 +16,9 @@ from tools.chapter import chapters
 TAGS = ["setup", "hide-input"]
 FOLD = "Set-up for Colab; skip it when you read"
 TEMPLATE = """\
-# Beside the book's library this cell does nothing. In Colab it fetches the library, once.
+# Finds the book's library in this notebook's repository; in Colab it fetches the library, once.
 import os
+import re
 import subprocess
 import sys
 
@@ -29,22 +30,35 @@ class Stop(Exception):
         return [str(self)]  # one line in place of a traceback
 
 
-if not os.path.isdir("likelab"):
-    if "google.colab" not in sys.modules:
-        raise Stop("likelab is not beside this notebook: open it from the folder book/ of a clone.")
+def book():
+    places = (".", "book", "../book", "likelihood-book/book")
+    return next((place for place in places if os.path.isfile(f"{place}/likelab/__init__.py")), None)
+
+
+if not book() and "google.colab" not in sys.modules:
+    file = os.environ.get("JPY_SESSION_NAME", globals().get("__vsc_ipynb_file__", ""))
+    chapter = "".join(f"/blob/main/book/{name}.ipynb" for name in re.findall(r"\\d\\d_[a-z_]+", os.path.basename(file)))
+    there = REPOSITORY.replace("github.com", "colab.research.google.com/github") + chapter
+    remedy = f"Clone {REPOSITORY} and open the chapter from its folder book/, or run it in Colab: {there}"
+    if "OWNER/REPO" in REPOSITORY:
+        remedy = "Clone the repository that it comes from, and open it there, from the folder book/."
+    raise Stop(f"likelab is not beside this notebook, which runs in {os.getcwd()}. {remedy}")
+if not book():
     if "OWNER/REPO" in REPOSITORY:
         raise Stop("This copy does not know its address: set REPOSITORY above to the repository you opened.")
-    there = os.path.exists("likelihood-book")  # of another chapter, or from before a restart
+    there = os.path.exists("likelihood-book")
     for release in (f"v{VERSION}", "main"):
         clone = ["git", "clone", "--depth=1", f"--branch={release}", REPOSITORY, "likelihood-book"]
         if there or subprocess.run(clone, capture_output=True).returncode == 0:
             break
     else:
         raise Stop(f"{REPOSITORY} could not be cloned: is the address right, and is there a network?")
-    if not os.path.isdir("likelihood-book/book/likelab"):
+    if not book():
         raise Stop("likelihood-book is in the way and holds no likelab: delete it and run this cell again.")
-    os.chdir("likelihood-book/book")
-    sys.path.insert(0, os.getcwd())
+if os.environ.get("LIKELAB_DATA"):  # a relative path starts where the kernel did
+    os.environ["LIKELAB_DATA"] = os.path.abspath(os.path.expanduser(os.environ["LIKELAB_DATA"]))
+os.chdir(book())
+sys.path.insert(0, os.getcwd())
 
 import likelab
 
@@ -55,14 +69,18 @@ if likelab.__version__ != VERSION:
 
 
 def write(root=chapters.ROOT):
-    """Write the cell into all chapters that have another. Returns their paths."""
+    """Write the cell into all chapters, and what their metadata say of Python. Returns the paths of those that changed.
+
+    Raises DataError where one cannot be read or written.
+    """
     text, written = source(root), []
     for path in chapters.paths(root / "book"):
         nb = chapters.read(path)
         before = nbformat.writes(nb)
         fill(nb, text)
+        nb.metadata.update(nbformat.from_dict(chapters.METADATA))
         if nbformat.writes(nb) != before:
-            nbformat.write(nb, path)
+            chapters.write(nb, path)
             written.append(path)
     return written
 
@@ -92,7 +110,8 @@ def fill(nb, text):
 def main():
     for path in write():
         print(f"{path.name}: setup cell written")
+    print("The setup cells of all chapters are as they should be.")
 
 
 if __name__ == "__main__":
-    main()
+    chapters.command(main)

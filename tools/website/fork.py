@@ -9,6 +9,7 @@ the site is built.
 import re
 import sys
 
+from likelab import files
 from tools.chapter import chapters, setup_cell
 
 ROOT = chapters.ROOT
@@ -23,10 +24,10 @@ def main(address):
     text, count = re.subn(r'^(repository: \{url: ")[^"]+', rf"\g<1>{address}", CONFIG.read_text("utf-8"), flags=re.M)
     if count != 1:
         sys.exit('_config.yml has no line that begins with `repository: {url: "`: write the address there yourself')
-    CONFIG.write_text(text, "utf-8")
+    files.write(CONFIG, text)
     written = setup_cell.write(ROOT)
     print(f"_config.yml and {len(written)} setup cells name {address}. Commit them, then make book.")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2] or [""])
+    chapters.command(main, *sys.argv[1:2] or [""])

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+from likelab import files
+from likelab.errors import DataError
 from tools.chapter import chapters, setup_cell
 
 ROOT = chapters.ROOT
@@ -41,8 +43,11 @@ def main(version):
     if why := refusal(version):
         sys.exit(why)
     text = PACKAGE.read_text("utf-8")
-    PACKAGE.write_text(re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M), "utf-8")
-    written = setup_cell.write(ROOT)
+    try:
+        files.write(PACKAGE, re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M))
+        written = setup_cell.write(ROOT)
+    except DataError as error:
+        sys.exit(f"{error} First take back what was written before: git checkout book")
     if git("status", "--porcelain"):  # the first release may have its number already
         git("add", "--update")
         git("commit", "--quiet", f"--message=Release {version}")

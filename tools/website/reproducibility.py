@@ -9,6 +9,7 @@ holds a condition on the measured values.
 import json
 import re
 
+from likelab import files
 from tools.chapter import chapters
 
 PAGE = chapters.BOOK / "reproducibility.md"
@@ -176,5 +177,5 @@ def page():
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    files.write(PAGE, page())
     print(f"{PAGE.relative_to(chapters.ROOT)} written")
