@@ -1,15 +1,25 @@
 """The house style of the book's figures: one look, readable on light and dark pages and without colour."""
 
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 # Okabe and Ito's colour-blind-safe blue and vermilion, darkened to a contrast of 4.5 on PAPER.
 INSIDE, OUTSIDE, TRAIN = "#0065a3", "#b84a00", "#6b6b6b"
 PAPER, INK = "#fbfaf7", "#1f1f1f"
+FILES_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # matplotlib's backends that show nothing
 
 
 def use_style():
-    """Set matplotlib's defaults for the whole notebook. The face is opaque: it must survive a dark page."""
+    """Set matplotlib's defaults for the whole notebook. The face is opaque: it must survive a dark page.
+
+    Says in one line where a notebook's backend, which a cluster or a CI image may have set, shows no figures.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel") and plt.get_backend().lower() in FILES_ONLY:
+        backend = plt.get_backend()
+        print(f"Matplotlib's backend here is {backend}, which shows no figures: run %matplotlib inline, then go on.")
     plt.rcParams.update(
         {
             "figure.facecolor": PAPER,
@@ -107,5 +117,11 @@ def diagram(boxes, arrows, size=(7, 3), title=None):
         if label:
             flat = abs(x1 - x0) > abs(y1 - y0)
             place = {"ha": "center", "va": "bottom"} if flat else {"ha": "left", "va": "center"}
-            ax.text((x0 + x1) / 2 + (0 if flat else 0.08), (y0 + y1) / 2 + (0.05 if flat else 0), *label, fontsize=9, **place)
+            ax.text(
+                (x0 + x1) / 2 + (0 if flat else 0.08),
+                (y0 + y1) / 2 + (0.05 if flat else 0),
+                *label,
+                fontsize=9,
+                **place,
+            )
     return ax

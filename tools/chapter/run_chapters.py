@@ -51,7 +51,7 @@ def verdict(path, pair):
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--color=no", "-q"]
     command += [f"--nbval-sanitize-with={SANITIZE}", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
     command += ["-p", "no:cacheprovider", str(path)]
-    environment = os.environ | {"LIKELAB_PAIR": pair}
+    environment = os.environ | chapters.KERNEL | {"LIKELAB_PAIR": pair}
     done = run(command, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8")
     return done.returncode == 0, done.stdout
 
