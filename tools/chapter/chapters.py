@@ -53,7 +53,7 @@ def write(nb, path):
 
 def chosen(names):
     """The chapters named on a command line ("05_glow" or its path), or all. Raises SystemExit for another name."""
-    known = {path.stem: path for path in paths()}
+    known = {path.stem: path for path in paths(BOOK)}
     wanted = [Path(name).stem for name in names]
     if unknown := sorted(set(wanted) - set(known)):
         strays = [name for name in unknown if (BOOK / f"{name}.ipynb").exists()]

@@ -18,14 +18,12 @@ from subprocess import run
 
 import jupytext
 import nbformat
-import yaml
 
 from likelab import files
 from likelab.errors import DataError
 from tools.chapter import chapters, setup_cell
 from tools.website import crossrefs
 
-TEXT = chapters.ROOT / "_build" / "text"
 FILTERS = {"notebook_metadata_filter": "likelab,-jupytext,-kernelspec", "cell_metadata_filter": "all"}
 
 
@@ -34,16 +32,15 @@ def to_notebook(text, old=None):
 
     Raises ValueError where the text describes none.
     """
-    try:
-        nb = formatted(jupytext.reads(text, fmt="py:percent"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"its first lines are no YAML: {' '.join(str(error).split())}") from error
-    setup_cell.fill(nb, setup_cell.source())
+    nb = jupytext.reads(text, fmt="py:percent")
+    if nb.cells and nb.cells[0].cell_type == "raw":
+        raise ValueError("its first lines, between two lines of dashes, are no YAML")
+    nb = formatted(nb)
+    setup_cell.fill(nb, setup_cell.source(chapters.ROOT))
     likelab = dict(nb.metadata.get("likelab", {}))
     known = {}
     if old is not None:
-        known = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
-        known |= {setup_cell.source(): cell for cell in old.cells if chapters.has_tag(cell, "setup")}
+        known = {code_of(cell): cell for cell in old.cells if cell.cell_type == "code"}
         if fresh := old.metadata.get("likelab", {}).get("fresh"):
             likelab["fresh"] = fresh  # still the digests of what made the outputs; the tests compare them
     nb.metadata = nbformat.from_dict(chapters.METADATA | {"likelab": likelab})
@@ -53,18 +50,25 @@ def to_notebook(text, old=None):
                 cell.source = crossrefs.spelled_out(cell.source)
             except KeyError as error:
                 raise ValueError(f"references.bib has no entry {error}") from error
-        if cell.cell_type == "code" and (same := known.get(cell.source)):
+        if cell.cell_type == "code" and (same := known.get(code_of(cell))):
             cell.outputs, cell.execution_count = same.outputs, same.execution_count
     name_cells(nb)
     return nb
 
 
+def code_of(cell):
+    """What a cell's outputs depend on; those of the setup cell, none, do not depend on its text."""
+    return "the setup cell" if chapters.has_tag(cell, "setup") else cell.source
+
+
 def formatted(nb):
-    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename=book/chapter.ipynb", "-"]
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename=book/chapter.ipynb", "-"]
     text = nbformat.writes(nb)
     done = run(command, input=text, capture_output=True, encoding="utf-8", cwd=chapters.ROOT)
     if done.returncode:
-        raise ValueError(f"ruff cannot format its code: {done.stderr.strip().splitlines()[0]}")
+        told = re.search(r"ipynb:(\d+):(\d+):\d+: (.*)", done.stderr)
+        where = f"cell {told[1]}, line {told[2]}: {told[3]}" if told else done.stderr.strip()
+        raise ValueError(f"its code is no Python ({where})")
     return nbformat.reads(done.stdout, as_version=4)
 
 
@@ -92,8 +96,9 @@ def to_text(nb):
 def other(source, parser):
     """Where the other form of a chapter or of its text is, unless the command line says so."""
     if source.suffix == ".ipynb":
-        TEXT.mkdir(parents=True, exist_ok=True)
-        return TEXT / f"{source.stem}.py"
+        folder = chapters.ROOT / "_build" / "text"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{source.stem}.py"
     target = chapters.BOOK / f"{source.stem}.ipynb"
     if source.suffix == ".py" and not target.exists() and not re.match(r"\d\d_", source.name):
         parser.error(f"no chapter is called {source.stem}: name the one to write, as book/05_glow.ipynb")

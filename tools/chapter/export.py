@@ -84,8 +84,8 @@ def main():
     options = parser.parse_args()
     try:
         if not options.check:
-            write()
-        findings = differences()
+            write(chapters.BOOK)
+        findings = differences(chapters.BOOK)
     except (ValueError, SyntaxError) as error:
         findings = [str(error)]
     print("\n".join(findings) or "likelab/models holds what the chapters export.")

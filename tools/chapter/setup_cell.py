@@ -108,7 +108,7 @@ def fill(nb, text):
 
 
 def main():
-    for path in write():
+    for path in write(chapters.ROOT):
         print(f"{path.name}: setup cell written")
     print("The setup cells of all chapters are as they should be.")
 

@@ -12,8 +12,6 @@ import sys
 from likelab import files
 from tools.chapter import chapters, setup_cell
 
-ROOT = chapters.ROOT
-CONFIG = ROOT / "_config.yml"
 ADDRESS = re.compile(r"https://github\.com/[\w-]+/[\w.-]+")
 
 
@@ -21,11 +19,12 @@ def main(address):
     address = address.removesuffix("/").removesuffix(".git")
     if not ADDRESS.fullmatch(address):
         sys.exit(f"{address!r} is no repository: give its address, make fork ADDRESS=https://github.com/you/your-book")
-    text, count = re.subn(r'^(repository: \{url: ")[^"]+', rf"\g<1>{address}", CONFIG.read_text("utf-8"), flags=re.M)
+    config, line = chapters.ROOT / "_config.yml", r'^(repository: \{url: ")[^"]+'
+    text, count = re.subn(line, rf"\g<1>{address}", config.read_text("utf-8"), flags=re.M)
     if count != 1:
         sys.exit('_config.yml has no line that begins with `repository: {url: "`: write the address there yourself')
-    files.write(CONFIG, text)
-    written = setup_cell.write(ROOT)
+    files.write(config, text)
+    written = setup_cell.write(chapters.ROOT)
     print(f"_config.yml and {len(written)} setup cells name {address}. Commit them, then make book.")
 
 

@@ -13,13 +13,10 @@ from likelab import files
 from likelab.errors import DataError
 from tools.chapter import chapters, setup_cell
 
-ROOT = chapters.ROOT
-PACKAGE = ROOT / "book" / "likelab" / "__init__.py"
-
 
 def git(*arguments):
     """What git prints. Raises SystemExit with git's own last line where it fails."""
-    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(["git", *arguments], cwd=chapters.ROOT, capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"git {arguments[0]} failed: {(run.stderr.strip() or run.stdout.strip()).splitlines()[-1]}")
     return run.stdout.strip()
@@ -29,7 +26,7 @@ def refusal(version):
     """Why there can be no release of that number now, or nothing."""
     if not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
         return f"{version!r} is no release number: give three whole numbers, as in make release VERSION=0.2.0"
-    now = setup_cell.version(ROOT)
+    now = setup_cell.version(chapters.ROOT)
     if [int(part) for part in version.split(".")] < [int(part) for part in now.split(".")]:
         return f"{version} lies behind {now}, which likelab says it is: give a higher number"
     if git("tag", "--list", f"v{version}"):
@@ -42,12 +39,13 @@ def refusal(version):
 def main(version):
     if why := refusal(version):
         sys.exit(why)
-    text = PACKAGE.read_text("utf-8")
+    package = chapters.BOOK / "likelab" / "__init__.py"
+    text = package.read_text("utf-8")
     try:
-        files.write(PACKAGE, re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M))
-        written = setup_cell.write(ROOT)
+        files.write(package, re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M))
+        written = setup_cell.write(chapters.ROOT)
     except DataError as error:
-        sys.exit(f"{error} First take back what was written before: git checkout book")
+        sys.exit(f"{error} First take back what was written: git checkout .")
     if git("status", "--porcelain"):  # the first release may have its number already
         git("add", "--update")
         git("commit", "--quiet", f"--message=Release {version}")
@@ -57,4 +55,4 @@ def main(version):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2] or [""])
+    chapters.command(main, *sys.argv[1:2] or [""])

@@ -12,7 +12,6 @@ import re
 from likelab import files
 from tools.chapter import chapters
 
-PAGE = chapters.BOOK / "reproducibility.md"
 CERTAINTY = {
     "notes": "quoted in later notes",
     "memory": "from memory, not checked",
@@ -176,6 +175,10 @@ def page():
     return "".join(lines)
 
 
+def main():
+    files.write(chapters.BOOK / "reproducibility.md", page())
+    print("book/reproducibility.md written")
+
+
 if __name__ == "__main__":
-    files.write(PAGE, page())
-    print(f"{PAGE.relative_to(chapters.ROOT)} written")
+    chapters.command(main)
