@@ -60,7 +60,7 @@ bench: ## measure how fast the models train and score
 
 links: ## ask every address that the site links to whether it is there; needs a network
 	$(call setup,requirements-site.txt)
-	$(python) -m tools.website.links
+	@.venv/bin/jupyter-book build . --builder linkcheck --path-output _build/links --all -q
 
 release: ## write a release's number into likelab and all chapters, commit and tag (VERSION=0.2.0); pushes nothing
 	$(call setup,requirements-site.txt)

@@ -93,6 +93,9 @@ def test_a_page_can_be_previewed_cited_and_mended(built, source):
     path = built[0] / f"{source}.html"
     tags, text = head(path), path.read_text("utf-8")
     assert tags["og:title"] and len(tags["description"]) > 40
+    assert not re.search(r"&#?\w*\.\.\.$", tags["description"]), "cut off in a character"
+    assert tags["og:description"] == tags["description"] and tags["twitter:card"] == "summary_large_image"
+    assert "Histograms" in tags["og:image:alt"] and tags["og:site_name"] == head(built[0] / "index.html")["og:title"]
     assert tags["og:url"] == f"{BASE}{source}.html"
     assert (built[0] / tags["og:image"].removeprefix(BASE)).is_file()
     assert f'rel="canonical" href="{BASE}{source}.html"' in text
@@ -160,10 +163,27 @@ def test_the_sites_address_follows_from_the_repositorys(repository, address):
     assert extension.site_address(repository) == address
 
 
+def test_the_root_address_has_the_first_pages_title_and_preview(built):
+    first, tags = head(built[0] / f"{TOC['root']}.html"), head(built[0] / "index.html")
+    text = (built[0] / "index.html").read_text("utf-8")
+    assert tags.items() <= first.items() and {"og:title", "og:url", "og:image", "description"} <= tags.keys()
+    assert f"<title>{tags['og:title']}</title>" in text and f'url={TOC["root"]}.html"' in text
+    assert f'rel="canonical" href="{tags["og:url"]}"' in text
+
+
+def test_the_page_for_lost_readers_asks_for_nothing_beside_their_address(built):
+    text = (built[0] / "404.html").read_text("utf-8")
+    asked = re.findall(r'\b(?:href|src|action)="([^"#]+)"', text)
+    assert len(asked) > 20
+    assert [target for target in asked if not target.startswith((urlsplit(BASE).path, "https://"))] == []
+
+
 def test_without_an_address_no_page_names_one():
-    tags = extension.preview("A title", "A book", "What it says.", "", "a.html")
-    assert "og:title" in tags and "og:image" not in tags and "og:url" not in tags
     config = SimpleNamespace(html_title="A book", copyright="2026", author="", html_baseurl="")
+    kept, image, url = (f'<meta property="og:{name}" content="x" />\n' for name in ("title", "image:alt", "url"))
+    context = {"metatags": kept + image + url}
+    extension.complete(SimpleNamespace(tag_here="", config=config), "a", "", context, None)
+    assert context["metatags"] == kept
     cited = extension.citation("book/05_a", "A", config, "1.0.0")
     assert "url" not in cited["bibtex"] and "Release 1.0.0" in cited["words"]
 
@@ -171,15 +191,17 @@ def test_without_an_address_no_page_names_one():
 @pytest.mark.parametrize("repository", ["https://github.com/OWNER/REPO", colab.ADDRESS])
 def test_a_copy_without_an_address_says_so_above_every_page(repository):
     options = {"repository_url": repository}
-    config = SimpleNamespace(html_theme_options=options, html_baseurl="", html_additional_pages={})
+    config = SimpleNamespace(html_theme_options=options, html_baseurl="", html_title="A book")
     extension.configure(SimpleNamespace(), config)
     assert ("make fork" in options.get("announcement", "")) == ("OWNER/REPO" in repository)
+    assert config.ogp_site_url == config.html_baseurl == ("" if "OWNER/REPO" in repository else BASE)
+    assert config.notfound_urls_prefix == ("/" if "OWNER/REPO" in repository else urlsplit(BASE).path)
 
 
 def test_colab_opens_the_release_that_has_a_tag():
     button = {"url": "https://colab.research.google.com/github/a/b/blob/main/book/05_glow.ipynb"}
     other = {"url": "https://github.com/a/b/edit/main/book/05_glow.ipynb"}
-    config = SimpleNamespace(html_theme_options={"repository_branch": "main"})
+    config = SimpleNamespace(html_theme_options={"repository_branch": "main"}, html_baseurl=BASE)
     app = SimpleNamespace(tag_here="v1.0.0", config=config)
     extension.complete(app, "book/05_glow", "", {"header_buttons": [{"buttons": [button]}, other]}, None)
     assert button["url"].endswith("/a/b/blob/v1.0.0/book/05_glow.ipynb") and "/edit/main/" in other["url"]

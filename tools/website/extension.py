@@ -1,9 +1,9 @@
 """What every page of the site has beside its text: a Sphinx extension, for what _config.yml cannot say.
 
-- The site's own address, from `repository: url`, unless `html: baseurl` gives one; with it come a site map and the
-  addresses in the preview that other sites show. With the placeholder there is none of these, and a line above every
-  page says so.
-- A description and a title for that preview; how to cite the page; a page for addresses that lead nowhere.
+- The site's own address, from `repository: url`, unless `html: baseurl` gives one. The extensions that write a page's
+  preview, the site map and the page for addresses that lead nowhere get it from here. With the placeholder there is
+  none, and a line above every page says so.
+- The root address, which leads on to the first page, has that page's title and preview; every page says how to cite it.
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
 - Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
@@ -19,7 +19,6 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from docutils import nodes
 from PIL import Image
 
 from tools.chapter import setup_cell
@@ -27,9 +26,6 @@ from tools.website import crossrefs
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDER = "OWNER/REPO"
-PICTURE = "_static/svhn-anomaly.png"
-PICTURE_ALT = "Histograms of bits per dimension: under four models, house numbers lie left of the training photographs."
-LOST = "404"
 NO_ADDRESS = (
     "This copy does not know its address yet, so its buttons for Colab and the repository lead nowhere. "
     "The command make fork gives it one."
@@ -40,7 +36,8 @@ FIGURE = re.compile(
     r"(?:<script>\(globalThis\.exploreFunctions.*?</script>)?)<script>(?P<js>.*?)</script>",
     re.S,
 )
-DESCRIPTION = 200  # characters
+PREVIEW = re.compile(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>')
+NEEDS_ADDRESS = re.compile(r'<meta property="og:(?:url|image)[^>]*>\n')
 
 
 def site_address(repository):
@@ -59,7 +56,8 @@ def configure(app, config):
     config.html_baseurl = base and base.rstrip("/") + "/"
     if PLACEHOLDER in repository:
         config.html_theme_options["announcement"] = NO_ADDRESS
-    config.html_additional_pages = {LOST: f"{LOST}.html"}
+    config.ogp_site_url, config.ogp_site_name = config.html_baseurl, config.html_title
+    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path or "/"
     app.release_here = setup_cell.version(ROOT)
     tag = ["git", "tag", "--list", f"v{app.release_here}"]
     try:
@@ -68,19 +66,17 @@ def configure(app, config):
         app.tag_here = ""
 
 
-def describe(app, name, template, context, doctree):
-    """Before the theme drops the parts of a page that are empty: what they are filled with."""
-    config = app.config
-    title = re.sub(r"<[^>]+>", "", context.get("title", ""))
-    tags = preview(title, config.html_title, description(doctree), config.html_baseurl, f"{name}.html")
-    context["metatags"] = context.get("metatags", "") + tags
+def cite(app, name, template, context, doctree):
+    """Before the theme drops the parts of a page that are empty: how to cite it."""
     if doctree is not None:
-        cited = ("", "") if name == config.root_doc else (name, title)
-        context["citation"] = citation(*cited, config, app.release_here)
+        cited = ("", "") if name == app.config.root_doc else (name, re.sub(r"<[^>]+>", "", context["title"]))
+        context["citation"] = citation(*cited, app.config, app.release_here)
 
 
 def complete(app, name, template, context, doctree):
-    """After the theme has made its buttons: what is changed in them, and in the text."""
+    """After the theme has made its buttons: what is changed in them, in the preview, and in the text."""
+    if not app.config.html_baseurl:
+        context["metatags"] = NEEDS_ADDRESS.sub("", context.get("metatags", ""))
     if app.tag_here:
         branch = app.config.html_theme_options["repository_branch"]
         for button in colab_buttons(context.get("header_buttons", [])):
@@ -163,27 +159,6 @@ def to_webp(folder):
         file.unlink()
 
 
-def description(doctree):
-    """The first sentences of a page, in words."""
-    if doctree is None:
-        return ""
-    for paragraph in doctree.findall(nodes.paragraph):
-        text = " ".join(paragraph.astext().split())
-        if isinstance(paragraph.parent, nodes.section) and text:
-            return text if len(text) <= DESCRIPTION else f"{text[:DESCRIPTION].rsplit(' ', 1)[0]} …"
-    return ""
-
-
-def preview(title, book, text, base, page):
-    """The tags from which other sites make a card for a page."""
-    tags = {"og:title": title, "og:site_name": book, "og:type": "article", "og:description": text}
-    if base:
-        tags |= {"og:url": urljoin(base, page), "og:image": urljoin(base, PICTURE), "og:image:alt": PICTURE_ALT}
-    lines = [f'<meta property="{name}" content="{escape(value)}" />' for name, value in tags.items() if value]
-    lines += [f'<meta name="description" content="{escape(text)}" />'] if text else []
-    return "\n".join(["", *lines, '<meta name="twitter:card" content="summary_large_image" />', ""])
-
-
 def citation(name, title, config, release):
     """How to cite a page, in words and for BibTeX; without a name, the whole book."""
     book, year = config.html_title, config.copyright
@@ -202,30 +177,36 @@ def citation(name, title, config, release):
     }
 
 
+def lead_on(out, first, config):
+    """Write index.html, which leads on to the page `first` and has its title and preview."""
+    head = [f"<title>{escape(config.html_title)}</title>", *PREVIEW.findall((out / first).read_text("utf-8"))]
+    if config.html_baseurl:
+        head.append(f'<link rel="canonical" href="{urljoin(config.html_baseurl, first)}" />')
+    lines = ["<!DOCTYPE html>", '<html lang="en-GB">', "<head>", '<meta charset="utf-8" />', *head]
+    lines += [f'<meta http-equiv="refresh" content="0; url={first}" />', "</head>"]
+    lines += [f'<body><a href="{first}">To the first page</a></body>', "</html>", ""]
+    (out / "index.html").write_text("\n".join(lines), "utf-8")
+
+
+def ask_for_the_handle(app, uri):
+    """For the check of links: whether doi.org knows a DOI, as the publishers it leads to turn programs away."""
+    doi = uri.removeprefix("https://doi.org/")
+    return None if doi == uri else f"https://doi.org/api/handles/{doi}"
+
+
 def finish(app, exception):
     if exception or app.builder.format != "html":
         return
-    base, out = app.config.html_baseurl, Path(app.outdir)
+    out = Path(app.outdir)
     to_webp(out / "_images")
-    if not base:
-        return
-    pages = sorted(app.env.found_docs, key=lambda name: (name != app.config.root_doc, name))
-    locations = "".join(f"  <url><loc>{escape(urljoin(base, f'{name}.html'))}</loc></url>\n" for name in pages)
-    (out / "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{locations}</urlset>\n',
-        "utf-8",
-    )
-    # The host shows this page at whatever address was asked for, so its links must not depend on the address.
-    lost, prefix = out / f"{LOST}.html", urlsplit(base).path
-    text = re.sub(r'\b(href|src)="(?!#|/|data:|\w+:)', rf'\1="{prefix}', lost.read_text("utf-8"))
-    lost.write_text(text.replace('data-content_root="./"', f'data-content_root="{prefix}"'), "utf-8")
+    lead_on(out, f"{app.config.root_doc}.html", app.config)
 
 
 def setup(app):
     app.connect("config-inited", configure, priority=900)
     app.connect("source-read", crossrefs.read_source)
-    app.connect("html-page-context", describe, priority=400)
+    app.connect("html-page-context", cite, priority=400)
     app.connect("html-page-context", complete, priority=900)
+    app.connect("linkcheck-process-uri", ask_for_the_handle)
     app.connect("build-finished", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
