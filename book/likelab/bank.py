@@ -141,16 +141,32 @@ def keys_path(digest: str) -> Path:
     return FOLDER / f"images-{digest[:12]}.keys"
 
 
+def seen(name: str, pair: Pair | None = None, seed: int = 0) -> dict[str, np.ndarray]:
+    """Keys of the images that a run was evaluated on, {role: uint64 (N,)}, in the order of `stored`.
+
+    Raises DataError where card, scores or keys are missing or altered.
+    """
+    described = card(name, pair, seed)
+    return _seen(FOLDER / f"{stem(name, pair, seed)}.npz", described["scores"], described["keys"])[0]
+
+
+def _seen(scores_path, digest, keys_digest):
+    """Keys and bits per dimension of all images that a run was evaluated on, each {role: (N,)}."""
+    held, path = _arrays(scores_path, digest), keys_path(keys_digest)
+    values = {role: held[f"bits: {role}"] for role in ROLES}
+    ends = np.cumsum([len(values[role]) for role in ROLES])
+    content = _content(path, keys_digest, "the keys of a run's images")
+    if len(content) != 8 * ends[-1]:
+        found = f"{len(content):,} bytes"
+        raise DataError.about(path, f"8 bytes for each of {ends[-1]:,} scores of {scores_path.stem}", found, REMEDY)
+    return dict(zip(ROLES, np.split(np.frombuffer(content, "<u8"), ends[:-1]), strict=True)), values
+
+
 @functools.cache
 def _scores(scores_path, digest, keys_digest):
     """{key of an image: bits per dimension} of all images that a run was evaluated on."""
-    held, path = _arrays(scores_path, digest), keys_path(keys_digest)
-    values = np.concatenate([held[f"bits: {role}"] for role in ROLES])
-    content = _content(path, keys_digest, "the keys of a run's images")
-    if len(content) != 8 * len(values):
-        found = f"{len(content):,} bytes"
-        raise DataError.about(path, f"8 bytes for each of {len(values):,} scores of {scores_path.stem}", found, REMEDY)
-    return dict(zip(np.frombuffer(content, "<u8").tolist(), values.tolist(), strict=True))
+    of_roles = zip(*(part.values() for part in _seen(scores_path, digest, keys_digest)), strict=True)
+    return {key: value for some, values in of_roles for key, value in zip(some.tolist(), values.tolist(), strict=True)}
 
 
 def _arrays(path, digest):
@@ -163,14 +179,9 @@ def _arrays(path, digest):
         raise DataError.about(path, "arrays of numbers", f"something else ({error})", REMEDY) from error
 
 
-def all_keys(sets: dict[str, torch.Tensor]) -> bytes:
-    """What the file of keys of uint8 images, {role: (N, C, H, W)}, holds: 8 bytes an image, role by role."""
-    return b"".join(keys(sets[role]).tobytes() for role in ROLES)
-
-
 def save_keys(sets: dict[str, torch.Tensor]) -> str:
     """Write the keys of uint8 images, {role: (N, C, H, W)}, to the file named after its digest. Returns the digest."""
-    content = all_keys(sets)
+    content = b"".join(keys(sets[role]).tobytes() for role in ROLES)
     return _write(keys_path(digest_of(content)), content)
 
 

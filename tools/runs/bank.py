@@ -86,8 +86,9 @@ def on_cluster(names, *, partition=None, gpus=0, threads=1, limit=360, cluster="
 def outcome(name, status, log):
     """How a run ended, in words."""
     if status:
-        last = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()][-1:]
-        return f"FAILED: {' '.join(last)} (all of it: {log})"
+        said = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
+        last = next((line for line in reversed(said) if line.strip()), "it left no word")
+        return f"FAILED: {last} (all of it: {log})"
     card = bank.card(name)
     result = card["results"]
     return (

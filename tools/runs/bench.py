@@ -30,6 +30,7 @@ from tools.runs.recipes import CLIP, GLOW, PIXELCNN, VAE
 PUBLIC = chapters.ROOT / "_build" / "bench"
 NORMFLOWS = "normflows==1.7.3"
 ROUNDS, STEPS, FEW = 5, 5, 100
+SAMPLED = PIXELCNN["architecture"]
 LIKE_NORMFLOWS = GLOW | {"architecture": {"steps": [8, 8, 8], "hidden": 64}}
 
 
@@ -160,18 +161,17 @@ def main(arguments=None):
             f"  {title:24} {inside.mean():.3f}  {outside.mean():.3f}  AUROC {bits.auroc(inside, outside):.3f}  "
             f"{steps:,} steps in {history.seconds / 60:.1f} min"
         )
-    print("\n" + sampling(bank.build("pixelcnn", {}), 4))
+    print("\n" + sampling(bank.build("pixelcnn", SAMPLED), 4))
 
 
 def sampling(model, n):
-    """Two ways to draw n images from a PixelCNN, from the same noise, in words."""
-    noise = model.eval().noise(n, torch.Generator().manual_seed(0))
-    names = {"model": model, "n": n, "choose": lambda f, i, j: model.draw(f, noise[:, :, i, j, None, None])}
-    with torch.no_grad():
-        naive, cached = (
-            timer(way.__name__, "way(model, n, choose)", way=way, **names).blocked_autorange(min_run_time=1e-3).median
-            for way in (pixelcnn.walk, pixelcnn.walk_cached)
-        )
+    """How long two ways take that draw the same n images from a PixelCNN, in words."""
+    noise = model.eval().noise(n, generator=torch.Generator().manual_seed(0))
+    names = {"model": model, "n": n, "choose": lambda mixture, i, j: mixture.sample(noise[:, :, i, j, None, None])}
+    naive, cached = (
+        timer(way.__name__, "way(model, n, choose)", way=way, **names).blocked_autorange(min_run_time=1e-3).median
+        for way in (pixelcnn.generate, pixelcnn.generate_cached)
+    )
     size, times = "×".join(map(str, model.shape[1:])), naive / cached
     return f"{n} images of {size} from a PixelCNN: naive {naive:.1f} s, cached {cached:.2f} s, {times:.0f} times faster"
 

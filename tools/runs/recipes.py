@@ -48,7 +48,7 @@ CLIP = 10  # largest norm of a gradient
 def described(name):
     """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges."""
     recipe, steps, seed, (inside, _) = RUNS[name]
-    if recipe is GAUSSIAN:
+    if recipe["model"] == "gaussian":
         return {"ridges": recipe["ridges"]}
     told = {"steps": steps, "batch_size": recipe["batch_size"], "lr": recipe["lr"], "clip": CLIP, "seed": seed}
     told |= {"flip": inside not in ("svhn", "mnist", "plates")}
@@ -88,7 +88,7 @@ def state(name):
     except DataError:
         return "damaged"
     paths = {"scores": bank.FOLDER / f"{name}.npz", "keys": bank.keys_path(card["keys"])}
-    paths |= {"weights": bank.FOLDER / f"{name}.pt"} if RUNS[name][0] is not GAUSSIAN else {}
+    paths |= {"weights": bank.FOLDER / f"{name}.pt"} if RUNS[name][0]["model"] != "gaussian" else {}
     if any(not path.exists() or bank.digest_of(path.read_bytes()) != card[key] for key, path in paths.items()):
         return "damaged"
     return "there" if not changed(name, card) and card.get("code") == code_digest(RUNS[name][0]) else "old"

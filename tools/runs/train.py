@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 
 from likelab import bank, bits, data, files, training
-from tools.runs.recipes import GAUSSIAN, RUNS, code_digest, described, images_of
+from tools.runs.recipes import RUNS, code_digest, described, images_of
 
 WATCHED = 250  # test images of each set that are scored along the training
 
@@ -72,7 +72,7 @@ def trained(name, machine):
     device = training.accelerator()
     model = bank.build(recipe["model"], recipe["architecture"]).to(device)
     began = time.perf_counter()
-    if recipe is GAUSSIAN:
+    if recipe["model"] == "gaussian":
         how = fit_gaussian(model, used.images, sets["validation"].images, recipe["ridges"])
     else:
         told = described(name)
@@ -114,7 +114,7 @@ def trained(name, machine):
         card["note"] = SVHN_NOTE
     arrays = {f"bits: {role}": values for role, values in found.items()} | {"steps": np.array(marks)}
     arrays |= {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
-    weights = None if recipe is GAUSSIAN else model.state_dict()
+    weights = None if recipe["model"] == "gaussian" else model.state_dict()
     return card, weights, arrays, {role: part.images for role, part in sets.items()}
 
 
