@@ -1,11 +1,12 @@
 """The chapters keep the house rules; and each rule finds what it is there to find."""
 
+import re
 import warnings
 
 import pytest
-import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from likelab.errors import DataError
 from tests.support import small_chapter
 from tools.chapter import chapters, digests, execute, export, rules, setup_cell
 
@@ -13,10 +14,13 @@ NOTEBOOKS = {path.name: chapters.read(path) for path in chapters.paths()}
 each_chapter = pytest.mark.parametrize("nb", NOTEBOOKS.values(), ids=NOTEBOOKS)
 
 
-def test_the_table_of_contents_names_the_chapters_that_exist():
-    toc = yaml.safe_load((chapters.ROOT / "_toc.yml").read_text("utf-8"))
-    entries = [entry["file"].split("/")[-1] + ".ipynb" for part in toc["parts"] for entry in part["chapters"]]
-    assert [name for name in entries if name[:2].isdigit()] == list(NOTEBOOKS)
+def test_chapters_are_those_of_the_table_of_contents(tmp_path):
+    book = small_chapter.book(tmp_path)
+    for name in ("05_small", "03_other"):
+        small_chapter.save(small_chapter.notebook(), book / f"{name}.ipynb")
+    for name in ("05_small-Copy1", "Untitled", "06_draft"):
+        (book / f"{name}.ipynb").write_text("no notebook")
+    assert chapters.paths(book) == [book / "05_small.ipynb", book / "03_other.ipynb"]
 
 
 def test_titles_have_the_numbers_by_which_the_text_calls_chapters():
@@ -63,6 +67,7 @@ def show(data):
 
 
 BROKEN_TEXT = {
+    "no language": (lambda nb: nb.metadata.pop("language_info"), "does not say that it is Python"),
     "magic": (lambda nb: nb.cells.append(new_code_cell("%matplotlib inline")), "not plain Python"),
     "setup edited": (lambda nb: nb.cells[1].update(source=nb.cells[1].source + "\n"), "setup cell"),
     "setup untagged": (lambda nb: nb.cells[1].metadata.clear(), "setup cell"),
@@ -123,6 +128,12 @@ BROKEN_OUTPUTS = {
         lambda nb: nb.cells.append(show({"text/html": '<img alt="" src="a">'})),
         "<img> without",
     ),
+    "alt, no figure": (lambda nb: nb.cells[4].update(outputs=[]), "alt text and no figure"),
+    "alt, text alone": (
+        lambda nb: nb.cells[4].update(outputs=[new_output("stream", text="<Figure size 640x480>")]),
+        "alt text and no figure",
+    ),
+    "landing, no picture": (lambda nb: nb.cells[5].metadata.tags.append("landing"), "`landing` and no picture"),
     "claims not compared": (last_claims(small_chapter.CLAIM_LINE, tags=()), "nbval-check-output"),
     "nothing to compare": (last_claims("no claim\n"), "nbval-check-output"),
     "claims and more": (last_claims(small_chapter.CLAIM_LINE + "0.3\n"), "more than claims"),
@@ -201,16 +212,115 @@ def test_a_changed_module_makes_outputs_old(book, fresh, module):
     ]
 
 
-def test_a_changed_run_of_the_bank_makes_outputs_old(book, fresh):
+RUNS = ("gaussian", "glow", "glow-1", "glow-standin", "glow_cv", "vae_beta1", "vae_beta4")
+OLD_BANK = ["outputs are older than the runs of the bank: run `make execute`"]
+
+
+@pytest.fixture
+def banking(book, fresh):
+    """banking(code): the chapter with more code, fresh, in a book with a bank of RUNS."""
     (book / "bank").mkdir()
-    (book / "bank" / "glow.json").write_text("{}")
-    assert rules.stale(fresh, book) == []  # a chapter that does not use the bank
     (book / "likelab" / "bank.py").write_text("")
-    fresh.cells[2].source += "\nfrom likelab import bank"
-    fresh.metadata.likelab.fresh = digests.of(fresh, book)
+    for name in RUNS:
+        (book / "bank" / f"{name}.json").write_text('{\n "steps": 2,\n "code": "0"\n}\n')
+
+    def banking(code):
+        fresh.cells[2].source += f"\nfrom likelab import bank\n{code}"
+        fresh.metadata.likelab.fresh = digests.of(fresh, book)
+        assert rules.stale(fresh, book) == []
+        return fresh
+
+    return banking
+
+
+def test_a_chapter_that_does_not_use_the_bank(book, fresh):
+    (book / "bank").mkdir()
+    (book / "bank" / "glow.json").write_text("no card")
     assert rules.stale(fresh, book) == []
-    (book / "bank" / "glow.json").write_text('{"steps": 2}')
-    assert rules.stale(fresh, book) == ["outputs are older than the runs of the bank: run `make execute`"]
+
+
+@pytest.mark.parametrize(
+    ("code", "used"),
+    [
+        ('bank.load("glow", pair)', {"glow", "glow-1"}),
+        ('for run in ("glow_cv", "gaussian"):\n    bank.scores(run, images)', {"glow_cv", "gaussian"}),
+        ('RUNS = {"Glow": "glow_cv"}\nbank.card(RUNS["Glow"])', {"glow_cv"}),
+        ('for beta in (1, 4):\n    bank.stored(f"vae_beta{beta}")', {"vae_beta1", "vae_beta4"}),
+        ('bank.watched("glow-standin")', {"glow-standin"}),  # the real pair is what outputs come from
+        ('bank.load("gl" + "ow")', set(RUNS)),
+        ("bank.load(f'{name}_cv')", set(RUNS)),
+        ("bank.load(name)", set(RUNS)),
+    ],
+)
+def test_a_changed_run_makes_the_chapters_old_that_use_it(book, banking, code, used):
+    nb = banking(code)
+    for name in RUNS:
+        path = book / "bank" / f"{name}.json"
+        before = path.read_text()
+        path.write_text(before.replace("2", "3"))
+        assert rules.stale(nb, book) == (OLD_BANK if name in used else []), name
+        path.write_text(before)
+
+
+def test_digests_of_cards_are_of_what_they_say(book, banking):
+    """A clone with Windows' line ends has the same runs, and so has one where today's code was seen to agree."""
+    nb = banking('bank.load("glow")')
+    path = book / "bank" / "glow.json"
+    for text in ('{\r\n "steps": 2,\r\n "code": "0"\r\n}\r\n', '{"confirmed": {}, "code": "1", "steps": 2}'):
+        path.write_bytes(text.encode())
+        assert rules.stale(nb, book) == []
+    path.write_text('<<<<<<< ours\n{"steps": 2}\n')
+    with pytest.raises(DataError, match=r"glow\.json: expected the card of a run; found something else. `make bank`"):
+        rules.stale(nb, book)
+
+
+def test_line_ends_do_not_count(book, fresh):
+    for path in [path for path in (book / "likelab").rglob("*") if path.suffix in (".py", ".js", ".css")]:
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert rules.stale(fresh, book) == rules.appearance(fresh, book) == []
+
+
+# --- Experiments ---
+
+
+@pytest.fixture
+def two(book):
+    """Two chapters with an experiment each: the threshold, and the ruler, which brings a script along."""
+    found = []
+    for name in ("threshold", "ruler"):
+        nb = small_chapter.executed()
+        nb.cells[2].source += f"\nfrom likelab.explore.gallery.{name} import {name}"
+        nb.metadata.likelab.fresh = digests.of(nb, book)
+        found.append(nb)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "old"),
+    [
+        ("gallery/threshold.py", [1, 0]),
+        ("gallery/ruler.py", [0, 1]),
+        ("gallery/ruler.js", [0, 1]),
+        ("gallery/warp.py", [0, 0]),
+        ("gallery/receptive_field.js", [0, 0]),
+        ("explore.js", [1, 1]),
+        ("explore.css", [1, 1]),
+        ("draw.py", [1, 1]),
+    ],
+)
+def test_a_change_in_one_experiment_makes_only_its_chapters_figures_old(book, two, file, old):
+    path = book / "likelab" / "explore" / file
+    path.write_text(path.read_text("utf-8") + "\nx = 1\n", "utf-8")
+    assert [len(rules.appearance(nb, book)) for nb in two] == old
+    assert [rules.stale(nb, book) for nb in two] == [[], []]  # an old look is said, and is no failure
+
+
+def test_every_chapter_depends_on_its_own_experiments_alone():
+    for name, nb in NOTEBOOKS.items():
+        code = "\n".join(cell.source for cell in chapters.code_cells(nb))
+        own = set(re.findall(r"^from likelab\.explore\.gallery\.(\w+) import", code, re.M))
+        followed = {module.rpartition(".")[2] for module in digests.of(nb)["library"] if ".gallery." in module}
+        assert followed == own, name
 
 
 def test_a_new_look_only_warns(book, fresh):

@@ -1,11 +1,13 @@
 """The tools that export, convert and execute chapters, on a small one."""
 
+import os
 import subprocess
 import sys
 import types
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -20,7 +22,7 @@ def book(tmp_path):
 
 def test_chapters_are_named_by_path_or_name(tmp_path, monkeypatch):
     both = [tmp_path / "02_a.ipynb", tmp_path / "05_b.ipynb"]
-    monkeypatch.setattr(chapters, "paths", lambda: both)
+    monkeypatch.setattr(chapters, "paths", lambda book: both)
     assert chapters.chosen([]) == both
     assert chapters.chosen(["05_b"]) == chapters.chosen(["book/05_b.ipynb"]) == both[1:]
     with pytest.raises(SystemExit, match="No chapter 03_c; there are 02_a, 05_b"):
@@ -131,7 +133,7 @@ same = 1
 def test_convert_keeps_tags_alt_text_and_module():
     nb = convert.to_notebook(TEXT)
     nbformat.validate(nb)
-    assert nb.metadata.likelab == {"exports": "small"}
+    assert nb.metadata == chapters.METADATA | {"likelab": {"exports": "small"}}
     assert nb.cells[1].source == setup_cell.source()
     assert nb.cells[1].metadata.tags == setup_cell.TAGS
     assert nb.cells[3].metadata.tags == ["export"]
@@ -167,6 +169,8 @@ def test_convert_keeps_outputs_of_unchanged_code_only():
     assert counts == [1, 2, 3, 4, None]
     assert [len(cell.outputs) for cell in chapters.code_cells(new)] == [1, 1, 1, 1, 0]
     assert new.metadata.likelab.fresh == {"code": "0"}  # so the rules see that the outputs are old
+    chapters.code_cells(old)[0].source = "another setup cell"  # on which no output depends
+    assert chapters.code_cells(convert.to_notebook(TEXT, old))[0].execution_count == 1
 
 
 @pytest.mark.parametrize("text", [TEXT.replace('tags=["setup"]', ""), TEXT + '\n# %% tags=["setup"]\n'])
@@ -224,9 +228,42 @@ def release(remote, version):
     return setup_cell.source(remote)
 
 
-def test_setup_beside_the_library_does_nothing(book):
-    run = run_setup(book, setup_cell.source(book.parent), colab=False)
+@pytest.mark.parametrize("place", ["book", ".", "coursework"])
+def test_setup_finds_the_library_in_the_repository(book, place):
+    """Beside it, and where VS Code or papermill start the kernel: in the repository's root, in another folder."""
+    (book.parent / place).mkdir(exist_ok=True)
+    run = run_setup(book.parent / place, setup_cell.source(book.parent), colab=False)
     assert run.stdout.splitlines() == [str(book), str(book / "likelab" / "__init__.py")]
+
+
+def test_a_relative_folder_of_data_starts_where_the_kernel_did(book):
+    source = setup_cell.source(book.parent) + "\nprint(os.environ['LIKELAB_DATA'])"
+    run = run_setup(book.parent, source, colab=False, environment=os.environ | {"LIKELAB_DATA": "data"})
+    assert run.stdout.splitlines()[0] == str(book.parent / "data")
+
+
+@pytest.mark.parametrize(
+    ("address", "open_as", "remedy"),
+    [
+        ("OWNER/REPO", "Downloads/05_glow.ipynb", "Clone the repository that it comes from, and open it there"),
+        (
+            "someone/book",
+            "05_glow (1).ipynb",
+            "https://colab.research.google.com/github/someone/book/blob/main/book/05_glow.ipynb",
+        ),
+        ("someone/book", None, "Clone https://github.com/someone/book and open the chapter from its folder book/"),
+    ],
+)
+def test_a_chapter_alone_leads_to_one_that_runs(book, tmp_path_factory, address, open_as, remedy):
+    alone = tmp_path_factory.mktemp("alone") / "below"
+    alone.mkdir()
+    source = setup_cell.source(book.parent).replace("/OWNER/REPO", f"/{address}")
+    environment = {key: value for key, value in os.environ.items() if key != "JPY_SESSION_NAME"}
+    environment |= {"JPY_SESSION_NAME": open_as} if open_as else {}  # as JupyterLab tells its kernels
+    run = run_setup(alone, source, colab=False, environment=environment)
+    said = run.stderr.splitlines()[-1]
+    assert said.startswith(f"Stop: likelab is not beside this notebook, which runs in {alone}. ")
+    assert remedy in said
 
 
 def test_setup_in_colab_takes_the_release_it_names(hosted):
@@ -271,7 +308,7 @@ def test_setup_in_a_wrong_folder_says_one_line(tmp_path):
     (output,) = nb.cells[0].outputs
     assert output.output_type == "error"
     assert output.traceback == [output.evalue]
-    assert "likelab is not beside this notebook" in output.evalue
+    assert f"likelab is not beside this notebook, which runs in {tmp_path}. Clone " in output.evalue
     assert "\n" not in output.evalue
 
 
@@ -281,6 +318,7 @@ def test_the_setup_cell_is_written_into_chapters(book):
     path = small_chapter.save(nb, book / "05_small.ipynb")
     assert setup_cell.write(book.parent) == [path]
     assert rules.setup_first(chapters.read(path), setup_cell.source(book.parent)) == []
+    assert chapters.read(path).metadata.language_info == chapters.METADATA["language_info"]
     assert setup_cell.write(book.parent) == []  # and what is right is left alone
 
 
@@ -294,6 +332,7 @@ PROGRESS = (
 
 def test_execute_stores_outputs_and_what_made_them(book, capsys):
     nb = small_chapter.notebook()
+    nb.metadata.language_info.version = "3.0.0"
     nb.cells.insert(4, new_code_cell(PROGRESS))
     path = small_chapter.save(nb, book / "05_small.ipynb")
     execute.execute(path, PAIR)
@@ -301,6 +340,7 @@ def test_execute_stores_outputs_and_what_made_them(book, capsys):
     assert rules.for_text(done, setup_cell.source()) == rules.for_outputs(done) == []
     assert rules.stale(done, book) == rules.appearance(done, book) == []
     assert done.metadata.likelab.fresh.data == PAIR
+    assert done.metadata.language_info == chapters.METADATA["language_info"]
     streams = {output.name: output.text for output in done.cells[4].outputs}
     assert streams == {"stderr": "2 of 2", "stdout": "0\n1\n2\n"}
     assert done.cells[6].outputs[0].text == small_chapter.CLAIM_LINE
@@ -309,6 +349,38 @@ def test_execute_stores_outputs_and_what_made_them(book, capsys):
     first = path.read_bytes()
     execute.execute(path, PAIR)
     assert path.read_bytes() == first
+
+
+def test_the_kernel_shows_figures(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # as clusters and CI images do
+    nb = new_notebook(cells=[new_code_cell("import matplotlib.pyplot as plt\nplt.plot([0, 1])")])
+    execute.run(nb, tmp_path)
+    assert "image/png" in nb.cells[0].outputs[-1].data
+
+
+def test_the_kernel_is_of_this_python(tmp_path, monkeypatch):
+    """Whatever else a user has installed under the name python3."""
+    other = tmp_path / "kernels" / "python3"
+    other.mkdir(parents=True)
+    (other / "kernel.json").write_text(
+        '{"argv": ["/another/python"], "display_name": "Python 3", "language": "python"}'
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert KernelSpecManager().get_kernel_spec("python3").argv == ["/another/python"]  # so it would be taken
+    assert execute.Kernels(kernel_name="python3").kernel_spec.argv[0] == sys.executable
+
+
+@pytest.mark.parametrize("tags", [[], ["landing"]])
+def test_nothing_is_stored_where_a_figure_is_missing(book, monkeypatch, tags):
+    """Neither the chapter, nor nothing over the picture of the first page."""
+    path = small_chapter.save(small_chapter.executed(), book / "05_small.ipynb")
+    before = path.read_bytes()
+    done = small_chapter.executed()
+    done.cells[4].metadata.tags, done.cells[4].outputs = tags, []
+    monkeypatch.setattr(execute, "run", lambda nb, folder: nb.update(done))
+    with pytest.raises(execute.Refused, match="alt text and no figure"):
+        execute.execute(path, PAIR)
+    assert path.read_bytes() == before and not (book / "_static").exists()
 
 
 @pytest.mark.parametrize(

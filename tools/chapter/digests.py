@@ -5,6 +5,7 @@ what a card says, whatever its line ends.
 """
 
 import ast
+import functools
 import hashlib
 import json
 import re
@@ -53,11 +54,11 @@ def runs(trees, cards):
     asked = [node.args[0] for node in nodes if is_asked_of_the_bank(node)]
     # bank.load(f"vae_beta{beta}") asks for every run whose name begins like that.
     begun = tuple(lead(argument) for argument in asked if isinstance(argument, ast.JoinedStr))
-    computed = any(isinstance(argument, ast.Call | ast.BinOp) for argument in asked)
+    computed = "" in begun or any(isinstance(argument, ast.Call | ast.BinOp) for argument in asked)
     real = {path: re.sub(r"-\d+$", "", path.stem) for path in cards if "-standin" not in path.stem}
-    found = [path for path, name in real.items() if name in named or name.startswith(begun)]
-    found = cards if computed or not found else found
-    return [path for path in cards if path in found or path.stem in named]
+    found = [path for path in cards if path.stem in named or real.get(path) in named]
+    found += [path for path, name in real.items() if name.startswith(begun) and path not in found]
+    return cards if computed or not found else sorted(found)
 
 
 def is_asked_of_the_bank(node):
@@ -104,11 +105,17 @@ def library(trees, book):
         path = place(module, book)
         if path is None or module in found:
             continue
-        tree = ast.parse(path.read_text("utf-8"))
-        found[module] = digest([tree], *companions(path, module))
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        waiting += imports(tree, package)
+        found[module], more = described(path.read_text("utf-8"), package, *companions(path, module))
+        waiting += more
     return dict(sorted(found.items()))
+
+
+@functools.cache  # chapters share most modules
+def described(source, package, *texts):
+    """(digest of a module and the texts that belong to it, dotted names under likelab that it may import)."""
+    tree = ast.parse(source)
+    return digest([tree], *texts), imports(tree, package)
 
 
 def imports(tree, package):
