@@ -11,6 +11,7 @@ import types
 
 import matplotlib
 import pytest
+import torch
 
 import likelab
 from tools.chapter import chapters
@@ -167,7 +168,12 @@ MUTATIONS = {
         "self.variances() * noise",
         "another covariance",
     ),
-    "Gaussian: covariance not divided by the number of images": (GAUSSIAN, "alpha=1 / len(images)", "alpha=1 / 500", "not the Gaussian's"),
+    "Gaussian: covariance not divided by the number of images": (
+        GAUSSIAN,
+        "alpha=1 / len(images)",
+        "alpha=1 / 500",
+        "not the Gaussian's",
+    ),
     "Gaussian: variance of the noise ignored in the mean over it": (
         GAUSSIAN,
         "middle - 0.5 * (1 / 12 / self.variances()).sum()",
@@ -299,56 +305,82 @@ MUTATIONS = {
         "F.pad(x, (1, 1, 0, 1))",
         "two stacks see the future",
     ),
-    "stacks: the vertical one listens to the horizontal one": (
+    "stacks: the vertical one gets the horizontal one": (
         PIXELCNN,
-        "v = v + gate(self.rows(v))",
-        "v = v + gate(self.rows(v + h))",
+        "v = v + gate(self.vertical(v))",
+        "v = v + gate(self.vertical(v + h))",
         "two stacks see the future",
     ),
-    "stacks: the horizontal one does not listen": (
+    "stacks: the horizontal one does not get the vertical one": (
         PIXELCNN,
-        "gate(self.left(h) + self.across(v))",
-        "gate(self.left(h))",
-        "the field is not what the text promises",
+        "gate(self.horizontal(h) + self.vertical_to_horizontal(v))",
+        "gate(self.horizontal(h))",
+        "the field is not what the text states",
     ),
     "left neighbour: the pixel itself": (
         PIXELCNN,
-        "shift_right(x[:, :-1]))",
-        "x[:, :-1])",
+        "self.features(x), shift_right(x)).log_joint(x)",
+        "self.features(x), x).log_joint(x)",
         "misses a part of its past",
     ),
-    "colours: green leans on itself": (
+    "colours: green moves with its own residual": (
         PIXELCNN,
-        "means[c] = means[c] + factor * surprise[before]",
-        "means[c] = means[c] + factor * surprise[before + 1]",
+        "self.conditional_mean(residuals[:c]) for c",
+        "self.conditional_mean((residuals * 2)[1 : c + 1]) for c",
         "of all images sum to",
     ),
-    "colours: blue does not lean on green": (
+    "colours: blue moves with red's residual alone": (
         PIXELCNN,
-        "means[c] = means[c] + factor * surprise[before]",
-        "means[c] = means[c] + factor * surprise[0]",
+        "self.conditional_mean(residuals[:c]) for c",
+        "self.conditional_mean(residuals[:1] * c) for c",
         "samples do not follow",
     ),
-    "mixture: weights do not sum to one": (PIXELCNN, "F.log_softmax(logits, 1)", "logits", "of all images sum to"),
+    "mixture: weights do not sum to one": (
+        PIXELCNN,
+        "F.log_softmax(self.logits, 1)",
+        "self.logits",
+        "of all images sum to",
+    ),
     "mixture: mean of logarithms": (
         PIXELCNN,
-        "torch.logsumexp(F.log_softmax(logits, 1)[:, :, None] + log_p.cumsum(2), 1)",
-        "(F.softmax(logits, 1)[:, :, None] * log_p.cumsum(2)).sum(1)",
+        "torch.logsumexp(F.log_softmax(self.logits, 1)[:, :, None] + log_p.cumsum(2), 1)",
+        "(F.softmax(self.logits, 1)[:, :, None] * log_p.cumsum(2)).sum(1)",
         "of all images sum to",
+    ),
+    "sampling: the Gumbel noise is left out": (
+        PIXELCNN,
+        "(self.logits + gumbel).argmax(",
+        "self.logits.argmax(",
+        "samples do not follow",
     ),
     "sampling: a colour is not whole when the next sees it": (
         PIXELCNN,
-        "surprise.append(pixel[c] - means[c])",
-        "surprise.append(value - means[c])",
+        "residuals.append(pixel[c] - chosen.means[:, :, c])",
+        "residuals.append(value - chosen.means[:, :, c])",
         "samples do not follow",
     ),
-    "cache: the row above is stale": (PIXELCNN, "v_above[k], v = v, v +", "v = v +", "the cache is stale"),
-    "cache: the pixel to the left is stale": (PIXELCNN, "h_left[k], h = h, h +", "h = h +", "the cache is stale"),
-    "cache: the image's row above is stale": (PIXELCNN, "above, row = row, with", "row = with", "the cache is stale"),
+    "cache: the vertical layer's row above is stale": (
+        PIXELCNN,
+        "v_above[k], v = v, v +",
+        "v = v +",
+        "the cache is stale",
+    ),
+    "cache: the horizontal layer's left pixel is stale": (
+        PIXELCNN,
+        "h_left[k], h = h, h +",
+        "h = h +",
+        "the cache is stale",
+    ),
+    "cache: the image's row above is stale": (
+        PIXELCNN,
+        "row_above, row = row, generate_row(",
+        "row = generate_row(",
+        "the cache is stale",
+    ),
     "cache: the image's left pixel is stale": (
         PIXELCNN,
-        "before, left = left, with",
-        "left = with",
+        "before, left = left, pixels",
+        "left = pixels",
         "the cache is stale",
     ),
     "dequantisation: noise centred on the grey level": (
@@ -364,6 +396,15 @@ MUTATIONS = {
         "another draw must",
     ),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """The networks are tiny: several threads would mostly wait for one another, on a busy machine most of all."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def cells(chapter, old=None, new=None):
