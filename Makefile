@@ -70,6 +70,7 @@ fork: ## make your repository's address the book's (ADDRESS=https://github.com/y
 	$(call setup,requirements-site.txt)
 	@$(python) -m tools.website.fork "$(ADDRESS)"
 
-clean: ## remove what was built; .venv stays
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+clean: ## remove what was built; .venv and chapters as text (_build/text) stay
+	test ! -d _build || find _build -mindepth 1 -maxdepth 1 ! -name text -exec rm -rf {} +
+	rm -rf .pytest_cache .ruff_cache .hypothesis
 	find book tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
