@@ -1,13 +1,20 @@
 """`make release` and `make fork`: what they write, and what they refuse in one line."""
 
+import io
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from datetime import date
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from tests.support import small_chapter
 from tools.chapter import chapters, rules, setup_cell
+from tools.website import fork, release
 
 PLACEHOLDER = "https://github.com/OWNER/REPO"
 
@@ -37,8 +44,14 @@ def git(folder, *arguments):
 
 
 def tool(root, name, *arguments):
-    command = [sys.executable, "-m", f"tools.website.{name}", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True)
+    """Run a tool on a repository, in this process: (exit status, what it prints, its last words)."""
+    main, printed = {"release": release, "fork": fork}[name].main, io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), pytest.raises(SystemExit) as stopped:
+        patch.setattr(chapters, "ROOT", root)
+        patch.setattr(chapters, "BOOK", root / "book")
+        chapters.command(main, *arguments)
+    words = stopped.value.code or ""
+    return SimpleNamespace(returncode=int(bool(words)), stdout=printed.getvalue(), stderr=words)
 
 
 def state(root):
@@ -56,7 +69,8 @@ def refused(root, name, *arguments):
 
 
 def test_a_release_is_one_commit_and_one_tag(repository):
-    run = tool(repository, "release", "0.2.0")
+    command = [sys.executable, "-m", "tools.website.release", "0.2.0"]
+    run = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "git push origin main v0.2.0" in run.stdout
     assert setup_cell.version(repository) == "0.2.0"
@@ -73,6 +87,39 @@ def test_the_first_release_has_its_number_already(repository):
     assert tool(repository, "release", "0.1.0").returncode == 0
     assert len(state(repository)[0].splitlines()) == 1 and state(repository)[1] == "v0.1.0\n"
     assert "The tag v0.1.0 is there already" in refused(repository, "release", "0.1.0")
+
+
+CITATION = """cff-version: 1.2.0
+title: A book
+version: 0.1.0
+date-released: "2020-01-31"
+preferred-citation:
+  version: of the paper
+"""
+
+
+def test_a_release_dates_the_citation(repository):
+    (repository / "CITATION.cff").write_text(CITATION)
+    git(repository, "add", "CITATION.cff")
+    git(repository, "commit", "--quiet", "--message=how to cite it")
+    before = date.today()
+    run = tool(repository, "release", "0.2.0")
+    assert run.returncode == 0, run.stderr
+    told = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert told == yaml.safe_load(CITATION) | {"version": "0.2.0", "date-released": told["date-released"]}
+    assert before <= told["date-released"] <= date.today()
+    assert state(repository)[2] == ""
+
+
+def test_a_citation_without_a_line_for_the_number_is_named(repository):
+    (repository / "CITATION.cff").write_text(CITATION.replace("\nversion: 0.1.0", ""))
+    git(repository, "add", "CITATION.cff")
+    git(repository, "commit", "--quiet", "--message=how to cite it")
+    run = tool(repository, "release", "0.2.0")
+    (line,) = run.stderr.splitlines()
+    assert run.returncode == 1 and "CITATION.cff: expected one line that begins with `version:`; found 0" in line
+    git(repository, *re.search("git (checkout .*)$", line).group(1).split())
+    assert state(repository)[1:] == ("", "") and setup_cell.version(repository) == "0.1.0"
 
 
 @pytest.mark.parametrize("version", ["", "1", "0.2", "v0.2.0", "0.2.0.dev1", "00.2.0", "0.2.0\n"])

@@ -1,4 +1,4 @@
-"""Make a release: its number in likelab and in the setup cell of every chapter, one commit, one tag.
+"""Make a release: its number in likelab, in the setup cell of every chapter and in CITATION.cff, one commit, one tag.
 
     python -m tools.website.release 0.2.0
 
@@ -8,6 +8,7 @@ It refuses a number that is none or lies behind, a tag that is there, and a tree
 import re
 import subprocess
 import sys
+from datetime import date
 
 from likelab import files
 from likelab.errors import DataError
@@ -36,6 +37,22 @@ def refusal(version):
     return None
 
 
+def cite(version):
+    """Write the release's number and today's date into CITATION.cff, where there is one.
+
+    Raises DataError where it has no line for one of them, or more, or cannot be written.
+    """
+    path = chapters.ROOT / "CITATION.cff"
+    if not path.exists():
+        return
+    text = path.read_text("utf-8")
+    for key, value in (("version", version), ("date-released", date.today().isoformat())):
+        text, count = re.subn(rf"^{key}:.*$", f"{key}: {value}", text, flags=re.M)
+        if count != 1:
+            raise DataError.about(path, f"one line that begins with `{key}:`", count, "Mend it, then commit.")
+    files.write(path, text)
+
+
 def main(version):
     if why := refusal(version):
         sys.exit(why)
@@ -44,6 +61,7 @@ def main(version):
     try:
         files.write(package, re.sub(r'^__version__ = ".+"$', f'__version__ = "{version}"', text, flags=re.M))
         written = setup_cell.write(chapters.ROOT)
+        cite(version)
     except DataError as error:
         sys.exit(f"{error} First take back what was written: git checkout .")
     if git("status", "--porcelain"):  # the first release may have its number already
