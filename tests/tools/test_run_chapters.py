@@ -1,8 +1,13 @@
 """nbval's verdict is real: what should fail fails, and only that."""
 
+import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -35,14 +40,19 @@ FAIL = {
 }
 
 
-def chapter(folder, changes):
-    """A chapter whose claim cells were executed as CHECK and then edited."""
+# The kernel knows the pair: true of one run below, and not of the other.
+PAIR_IS = "import os\nassert os.environ['LIKELAB_PAIR'] == 'standin'"
+
+
+def chapter(folder, changes, *sources):
+    """A chapter whose claim cells were executed as CHECK and then edited; further cells have no output."""
     cells = [new_code_cell(SETUP, execution_count=1)]
     for number, (old, new) in enumerate(changes, start=1):
         source = (CHECK % number).replace(old, new) if old else CHECK % number
         stored = [new_output("stream", name="stdout", text=STORED % number)]
         tags = {"tags": ["nbval-check-output"]}
         cells.append(new_code_cell(source, metadata=tags, outputs=stored, execution_count=number + 1))
+    cells += [new_code_cell(source, execution_count=i) for i, source in enumerate(sources, start=len(cells) + 1)]
     return small_chapter.save(new_notebook(cells=cells), folder / "05_small.ipynb")
 
 
@@ -51,33 +61,50 @@ def likelab_importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(chapters.BOOK))
 
 
+BLOCK = 300  # MiB
+
+
 def test_numbers_and_set_names_may_change(tmp_path, likelab_importable):
-    path = chapter(tmp_path, PASS.values())
+    large = f"block = bytearray({BLOCK} << 20)\nfor i in range(0, len(block), 4096):\n    block[i] = 1"
+    path = chapter(tmp_path, PASS.values(), large, PAIR_IS)
     before = path.read_bytes()
-    passed, text = run_chapters.verdict(path, "standin")
-    assert passed, text
+    result = run_chapters.verdict(path, "standin", threads=1)
+    assert result.passed, result.said
     assert path.read_bytes() == before
+    assert BLOCK < result.peak < 2 * BLOCK + 200, "the memory is that of the chapter's process"
 
 
 def test_anything_else_fails(tmp_path, likelab_importable):
-    passed, text = run_chapters.verdict(chapter(tmp_path, FAIL.values()), "standin")
-    failed = {int(number) for number in re.findall(r"^FAILED .*::Cell (\d+)", text, re.M)}
-    assert not passed
-    assert failed == set(range(1, len(FAIL) + 1)), text
+    result = run_chapters.verdict(chapter(tmp_path, FAIL.values(), PAIR_IS), "real")
+    failed = {int(number) for number in re.findall(r"^FAILED .*::Cell (\d+)", result.said, re.M)}
+    assert not result.passed
+    assert failed == set(range(1, len(FAIL) + 2)), result.said
 
 
-def test_the_kernel_gets_the_pair(tmp_path):
-    cell = new_code_cell("import os\nassert os.environ['LIKELAB_PAIR'] == 'standin'", execution_count=1)
-    path = small_chapter.save(new_notebook(cells=[cell]), tmp_path / "05_small.ipynb")
-    assert run_chapters.verdict(path, "standin")[0]
-    assert not run_chapters.verdict(path, "real")[0]
-
-
-def test_a_claim_that_was_never_stored_fails(tmp_path):
+def test_a_claim_that_was_never_stored_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_chapters, "run", lambda *_: run_chapters.Result(True, "", 400, 60))
     path = small_chapter.save(small_chapter.notebook(), tmp_path / "05_small.ipynb")
-    passed, text = run_chapters.verdict(path, "standin")
-    assert not passed
-    assert "nothing to compare with" in text
+    result = run_chapters.verdict(path, "standin")
+    assert not result.passed
+    assert "nothing to compare with" in result.said
+
+
+@pytest.mark.parametrize("peak", [1000, 1432])
+def test_a_chapter_that_takes_more_than_a_gibibyte_fails_in_one_line(tmp_path, monkeypatch, peak):
+    monkeypatch.setattr(run_chapters, "run", lambda *_: run_chapters.Result(True, "", peak, 60))
+    result = run_chapters.verdict(small_chapter.save(small_chapter.executed(), tmp_path / "05_small.ipynb"), "standin")
+    assert result.passed == (peak < 1024)
+    if not result.passed:
+        assert result.said.count("\n") == 1
+        assert "05_small.ipynb took 1,432 MiB of memory at its peak, and may take 1,024" in result.said
+
+
+def test_where_the_system_keeps_no_account_the_memory_is_looked_at(monkeypatch):
+    monkeypatch.delattr("os.wait4", raising=False)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    polls = iter([None, None, 0])
+    peak = run_chapters.wait(SimpleNamespace(pid=os.getpid(), poll=lambda: next(polls)))
+    assert peak == pytest.approx(psutil.Process().memory_info().rss / 2**20, rel=0.5)
 
 
 def test_every_chapter_once_and_the_anomaly_on_both():
@@ -93,19 +120,51 @@ def test_every_chapter_once_and_the_anomaly_on_both():
         assert planned(False, everything) == [("02", "standin"), ("05", "standin"), ("07", "standin")]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("results", [[True, True, True], [True, False, True]])
-def test_the_exit_status_and_the_table(tmp_path, monkeypatch, capsys, results):
+def test_the_exit_status_and_the_table(monkeypatch, capsys, results, jobs):
     names = ["02_bits.ipynb", "05_glow.ipynb", "07_anomaly.ipynb"]
-    outcomes = dict(zip(names, results, strict=True))
-    monkeypatch.setattr("sys.argv", ["run_chapters.py"])
+    outcomes, threads = dict(zip(names, results, strict=True)), set()
+
+    def verdict(path, pair, given):
+        threads.add(given)
+        return run_chapters.Result(outcomes[path.name], "what nbval said", peak=700, seconds=90)
+
+    monkeypatch.setattr("sys.argv", ["run_chapters.py", f"--jobs={jobs}"])
     monkeypatch.setattr(run_chapters, "real_at_hand", lambda: False)
+    monkeypatch.setattr(run_chapters, "processors", lambda: 6)
     monkeypatch.setattr(chapters, "chosen", lambda names: [Path(name) for name in outcomes])
-    monkeypatch.setattr(run_chapters, "verdict", lambda path, pair: (outcomes[path.name], "what nbval said"))
+    monkeypatch.setattr(run_chapters, "verdict", verdict)
     assert bool(run_chapters.main()) == (not all(results))
+    assert threads == {None if jobs == 1 else 3}, "all processors where a chapter runs alone, else its share"
     lines = capsys.readouterr().out.splitlines()
     assert "stand-ins only" in lines[0]
-    table = lines[-5:-2]
-    assert [line.split()[0] for line in table] == names
-    assert [line.endswith("FAILED") for line in table] == [not result for result in results]
+    table = [line.split() for line in lines[-5:-2]]
+    assert [row[0] for row in table] == names
+    assert [row[-1] == "FAILED" for row in table] == [not result for result in results]
+    assert all(row[2:5] == ["1.5", "700", "MiB"] for row in table)
     assert lines[-1] == f"{sum(results)} passed, {3 - sum(results)} failed"
     assert ("what nbval said" in lines) == (not all(results))
+
+
+def test_what_waits_does_not_start_after_ctrl_c(monkeypatch):
+    started, cancelled = [], threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def interrupted(path, pair, threads):
+        started.append(path)
+        if len(started) == 1:
+            raise KeyboardInterrupt
+        cancelled.wait()
+        return run_chapters.Result(True, "", 0, 0)
+
+    def shut_down(pool, wait=True, cancel_futures=False):
+        shutdown(pool, wait=False, cancel_futures=cancel_futures)
+        cancelled.set()
+        shutdown(pool, wait=True)
+
+    monkeypatch.setattr(run_chapters, "verdict", interrupted)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shut_down)
+    with pytest.raises(KeyboardInterrupt):
+        run_chapters.run_all([(Path(f"{n:02d}_a.ipynb"), "standin") for n in range(20)], jobs=1)
+    assert len(started) <= 2

@@ -3,22 +3,43 @@
     python -m tools.chapter.run_chapters                     every chapter once; 02 and 07 on both pairs of data sets
     python -m tools.chapter.run_chapters --all               every chapter on both
     python -m tools.chapter.run_chapters book/05_glow.ipynb  some chapters
+    python -m tools.chapter.run_chapters --jobs 1            one after the other, each with all processors
 
 The pair is the real one where its files are at hand, else the stand-ins. Claim lines must be the stored ones,
 but for numbers and names of data sets (nbval_sanitize.cfg). Nothing is stored, nothing downloaded.
+Several chapters run side by side, one for each processor, which takes less time than giving all processors to one.
+The minutes of a chapter that runs alone are those of a reader. A chapter whose process takes more memory
+than MEMORY_LIMIT fails.
 """
 
 import os
+import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, STDOUT, run
+
+import psutil
 
 from tools.chapter import chapters, rules
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 CELL_TIMEOUT = 900  # seconds
+MEMORY_LIMIT = 1024  # MiB of resident memory: what small hubs give
+MOST_JOBS = 4  # chapters at a time: beyond that the longest one is waited for
 ON_BOTH_PAIRS = ("02_", "07_")  # the shortest way to the anomaly, and the anomaly
+
+
+@dataclass
+class Result:
+    """What a run of a chapter came to; peak is in MiB, `said` the words of nbval or of a rule that was broken."""
+
+    passed: bool
+    said: str
+    peak: float
+    seconds: float
 
 
 def real_at_hand():
@@ -41,43 +62,107 @@ def plan(paths, real, everything):
     return runs
 
 
-def verdict(path, pair):
-    """Run one chapter on one pair: (passed, what nbval said)."""
-    if findings := rules.order(chapters.read(path)):
-        return (
-            False,
-            f"nothing to compare with: {findings[0]}",
-        )  # nbval would pass a claim that was never stored
+def processors():
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def wait(process):
+    """Wait for a process. Returns the peak in MiB of resident memory of the largest process in its tree.
+
+    Exact where the system keeps account of it; on Windows the tree is looked at five times a second.
+    """
+    if hasattr(os, "wait4"):
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB elsewhere
+    peak = 0
+    while process.poll() is None:
+        try:
+            top = psutil.Process(process.pid)
+            memory = [one.memory_info() for one in (top, *top.children(recursive=True))]
+            peak = max(peak, *(getattr(one, "peak_wset", one.rss) for one in memory))
+        except psutil.NoSuchProcess:
+            pass  # it has ended in between
+        time.sleep(0.2)
+    return peak / 2**20
+
+
+def run(path, pair, threads=None):
+    """Run one chapter on one pair, with as many threads as PyTorch and NumPy choose or as are given: a Result."""
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--color=no", "-q"]
     command += [f"--nbval-sanitize-with={SANITIZE}", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
     command += ["-p", "no:cacheprovider", str(path)]
     environment = os.environ | chapters.KERNEL | {"LIKELAB_PAIR": pair}
-    done = run(command, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8")
-    return done.returncode == 0, done.stdout
+    if threads:
+        environment |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as output:  # a pipe would fill up while the end is waited for
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        peak = wait(process)
+        output.seek(0)
+        said = output.read().decode("utf-8", errors="replace")
+    return Result(process.returncode == 0, said, peak, time.perf_counter() - start)
+
+
+def verdict(path, pair, threads=None):
+    """The Result of `run`, not passed either where claims were never stored or where it took too much memory."""
+    result = run(path, pair, threads)
+    if findings := rules.order(chapters.read(path)):  # nbval passes a claim that has no stored output
+        result.passed = False
+        result.said += f"nothing to compare with: {findings[0]}\n"
+    if result.peak > MEMORY_LIMIT:
+        result.passed = False
+        result.said += (
+            f"{path.name} took {result.peak:,.0f} MiB of memory at its peak, and may take {MEMORY_LIMIT:,}: "
+            "let its cells work in smaller parts, or free what they no longer need.\n"
+        )
+    return result
+
+
+def run_all(runs, jobs):
+    """The results of runs, in their order, of which `jobs` go side by side; each is told when it has ended."""
+    threads = max(1, processors() // jobs) if jobs > 1 else None
+
+    def one(path, pair):
+        result = verdict(path, pair, threads)
+        word = "passed" if result.passed else "FAILED"
+        print(f"{path.name} on the {pair} pair: {word} in {result.seconds:.0f} s, {result.peak:,.0f} MiB", flush=True)
+        if not result.passed:
+            print(result.said, flush=True)
+        return result
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            return list(pool.map(one, *zip(*runs, strict=True)))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def main():
     parser = chapters.parser(__doc__)
     parser.add_argument("chapters", nargs="*")
     parser.add_argument("--all", action="store_true", help="every chapter on both pairs")
+    parser.add_argument("--jobs", type=int, help=f"runs side by side; else one for each processor, up to {MOST_JOBS}")
     options = parser.parse_args()
-    real, rows = real_at_hand(), []
+    real = real_at_hand()
     if not real:
         print("The real images are not at hand: stand-ins only.")
-    for path, pair in plan(chapters.chosen(options.chapters), real, options.all):
-        print(f"{path.name} on the {pair} pair …", flush=True)
-        start = time.perf_counter()
-        passed, text = verdict(path, pair)
-        rows.append((path.name, pair, time.perf_counter() - start, "passed" if passed else "FAILED"))
-        if not passed:
-            print(text, flush=True)
-    print(f"\n{'chapter':32s} {'pair':8s} {'seconds':>8s}")
-    for name, pair, seconds, result in rows:
-        print(f"{name:32s} {pair:8s} {seconds:8.1f}  {result}")
-    failed = sum(result == "FAILED" for *_, result in rows)
-    print(f"\n{len(rows) - failed} passed, {failed} failed")
+    runs = plan(chapters.chosen(options.chapters), real, options.all)
+    jobs = max(1, min(options.jobs or min(processors(), MOST_JOBS), len(runs)))
+    print(
+        f"{len(runs)} runs, {jobs} at a time …" if jobs > 1 else f"{len(runs)} runs, one after the other …", flush=True
+    )
+    results = run_all(runs, jobs)
+    print(f"\n{'chapter':32s} {'pair':8s} {'minutes':>8s} {'peak':>10s}")
+    for (path, pair), result in zip(runs, results, strict=True):
+        word = "passed" if result.passed else "FAILED"
+        print(f"{path.name:32s} {pair:8s} {result.seconds / 60:8.1f} {result.peak:6,.0f} MiB  {word}")
+    failed = sum(not result.passed for result in results)
+    print(f"\n{len(results) - failed} passed, {failed} failed")
     return failed > 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    chapters.command(main)
