@@ -169,6 +169,7 @@ def test_the_root_address_has_the_first_pages_title_and_preview(built):
     assert tags.items() <= first.items() and {"og:title", "og:url", "og:image", "description"} <= tags.keys()
     assert f"<title>{tags['og:title']}</title>" in text and f'url={TOC["root"]}.html"' in text
     assert f'rel="canonical" href="{tags["og:url"]}"' in text
+    assert (built[0] / re.search(r'rel="icon" href="([^"]+)"', text).group(1)).is_file()
 
 
 def test_the_page_for_lost_readers_asks_for_nothing_beside_their_address(built):

@@ -180,6 +180,7 @@ def citation(name, title, config, release):
 def lead_on(out, first, config):
     """Write index.html, which leads on to the page `first` and has its title and preview."""
     head = [f"<title>{escape(config.html_title)}</title>", *PREVIEW.findall((out / first).read_text("utf-8"))]
+    head.append(f'<link rel="icon" href="_static/{Path(config.html_favicon).name}" />')
     if config.html_baseurl:
         head.append(f'<link rel="canonical" href="{urljoin(config.html_baseurl, first)}" />')
     lines = ["<!DOCTYPE html>", '<html lang="en-GB">', "<head>", '<meta charset="utf-8" />', *head]
