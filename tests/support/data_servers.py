@@ -4,22 +4,26 @@ import contextlib
 import gzip
 import hashlib
 import io
-import os
 import socket
 import struct
 import tarfile
 import threading
-import time
+import types
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pooch
 import scipy.io
 
 from likelab import data, download
 
 # --- Small files in the official formats ---------------------------------------------------------------
+
+SVHN, CIFAR = "svhn/test_32x32.mat", "cifar-10-binary.tar.gz"
+BATCHES = download.ARCHIVES[CIFAR]
+MNIST = ("MNIST/raw/t10k-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz")
 
 
 def cifar_file(n=20, seed=0):
@@ -58,30 +62,23 @@ def zipped(content):
     return gzip.compress(content, mtime=0)
 
 
-def archive(members):
-    """A tar archive, gzipped. members: name -> content, or a TarInfo."""
+def archive(members, mode="w:gz"):
+    """A tar archive. members: name -> content, or the path that a link of this name leads to."""
     target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+    with tarfile.open(fileobj=target, mode=mode) as tar:
         for name, member in members.items():
-            if isinstance(member, tarfile.TarInfo):
-                tar.addfile(member)
+            info = tarfile.TarInfo(name)
+            if isinstance(member, str):
+                info.type, info.linkname = tarfile.SYMTYPE, member
+                tar.addfile(info)
             else:
-                info = tarfile.TarInfo(name)
                 info.size = len(member)
                 tar.addfile(info, io.BytesIO(member))
     return target.getvalue()
 
 
-def link(name, target, kind=tarfile.SYMTYPE, size=0):
-    """A member of an archive that is a link, or another thing that is not a file."""
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.size = kind, str(target), size
-    return info
-
-
 def cifar_members():
-    files = [*data.SOURCES["cifar10"].splits["train"][1], *data.SOURCES["cifar10"].splits["test"][1]]
-    return {file: cifar_file(seed=seed) for seed, file in enumerate(files)}
+    return {file: cifar_file(seed=seed) for seed, file in enumerate(BATCHES)}
 
 
 def put(folder, file, content):
@@ -96,16 +93,16 @@ def put(folder, file, content):
 # A page is a function of the request's handler.
 
 
-def sends(content, **headers):
-    """A good answer."""
+def sends(content, status=200, part=None, **headers):
+    """An answer: good, unless another status or other headers are asked for, or only `part` bytes of it are sent."""
 
     def page(handler):
-        handler.send_response(200)
+        handler.send_response(status)
         for name, value in {"Content_Length": len(content), **headers}.items():
             if value is not None:
                 handler.send_header(name.replace("_", "-"), str(value))
         handler.end_headers()
-        handler.wfile.write(content)
+        handler.wfile.write(content[:part])
 
     return page
 
@@ -115,56 +112,21 @@ def fails(status):
 
 
 def redirects(to):
-    def page(handler):
-        handler.send_response(302)
-        handler.send_header("Location", to)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    return page
+    return sends(b"", status=302, Location=to)
 
 
 def breaks_off(content):
     """Promises all of `content`, sends half of it and hangs up."""
-
-    def page(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content[: len(content) // 2])
-
-    return page
+    return sends(content, part=len(content) // 2)
 
 
 def stalls(content):
     """Promises all of `content`, sends half of it and keeps the line open."""
-    return waits(content, threading.Event())
-
-
-def waits(content, event):
-    """Sends half of `content`, and the rest after `event`."""
 
     def page(handler):
         breaks_off(content)(handler)
         handler.wfile.flush()
-        while not event.wait(0.05):
-            if handler.server.over.is_set():
-                return
-        handler.wfile.write(content[len(content) // 2 :])
-
-    return page
-
-
-def trickles(content, step, pause=0.05):
-    """Sends `step` bytes at a time."""
-
-    def page(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        for start in range(0, len(content), step):
-            handler.wfile.write(content[start : start + step])
-            time.sleep(pause)
+        handler.server.over.wait(30)
 
     return page
 
@@ -210,6 +172,9 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
+    def handle_error(self, *_):
+        """Whoever hangs up in a handshake is no matter of the tests."""
+
     def close(self):
         self.over.set()
         self.shutdown()
@@ -219,18 +184,23 @@ class Server(ThreadingHTTPServer):
 class World:
     """The small world of a test: an empty cache, a server with two addresses a file, published checksums."""
 
-    def __init__(self, server, monkeypatch):
-        self.server, self._monkeypatch = server, monkeypatch
+    def __init__(self, server, monkeypatch, home):
+        self.server, self.monkeypatch, self.home = server, monkeypatch, home
 
     @property
     def cache(self):
         return download.cache()
 
+    @property
+    def visits(self):
+        """How often the addresses were asked, {"/official/test_32x32.mat": 1, …}."""
+        return dict(self.server.visits)
+
     def publish(self, file, content, members=()):
         """Make `content` the official content of `file`, served at both addresses."""
         for path, bytes_ in {file: content, **dict(members)}.items():
             checksum = len(bytes_), hashlib.sha256(bytes_).hexdigest()
-            self._monkeypatch.setitem(download.CHECKSUMS, path, checksum)
+            self.monkeypatch.setitem(download.CHECKSUMS, path, checksum)
         self.addresses(file, f"{self.server.url}/official", f"{self.server.url}/mirror")
         self.answer(file, sends(content), sends(content))
 
@@ -244,13 +214,13 @@ class World:
             self.addresses(file, f"{self.server.url}/official")
 
     def addresses(self, file, *hosts):
-        self._monkeypatch.setitem(download.ADDRESSES, Path(file).parts[0], hosts)
+        self.monkeypatch.setitem(download.ADDRESSES, Path(file).parts[0], hosts)
 
     def publish_cifar(self, changed=None):
         """Publish CIFAR-10; its archive holds `changed` in the place of its members."""
         members = cifar_members()
         content = archive(members if changed is None else changed)
-        self.publish("cifar-10-binary.tar.gz", content, members)
+        self.publish(CIFAR, content, members)
         return content
 
     def publish_svhn(self, split="test", n=20):
@@ -258,27 +228,49 @@ class World:
         self.publish(f"svhn/{split}_32x32.mat", content)
         return content
 
+    def publish_pair(self):
+        self.publish_cifar()
+        return self.publish_svhn()
+
+    def dead(self):
+        """No address of any file answers."""
+        for file in download.ADDRESSES:
+            self.addresses(file, closed_port())
+
+    def own(self, files):
+        """Make a folder with these files, {path: content}, the one that LIKELAB_DATA names. Returns it."""
+        for file, content in files.items():
+            put(self.home / "own", file, content)
+        self.monkeypatch.setenv("LIKELAB_DATA", str(self.home / "own"))
+        return self.home / "own"
+
     def left_over(self):
         """Files in the cache, without the locks."""
-        if not self.cache.exists():
-            return []
         files = [path.relative_to(self.cache) for path in self.cache.rglob("*") if path.is_file()]
-        return sorted(str(path) for path in files if path.suffix != ".lock")
+        return sorted(path.as_posix() for path in files if path.suffix != ".lock")
+
+
+def snapshot(folder):
+    """All that can be seen of the files below a folder."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
 
 @contextlib.contextmanager
 def small_world(monkeypatch, home):
-    """A World whose cache lies in the folder `home`; impatient, and deaf to the settings around the tests."""
-    for name in ("LIKELAB_DATA", "LIKELAB_PAIR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+    """A World whose cache lies in the folder `home`; it never waits, and is deaf to the settings around the tests.
+
+    Whatever happens in it: the folder of the reader ends as the test made it.
+    """
+    proxies = [f"{name}_proxy" for name in ("http", "https", "all", "no")]
+    for name in ("LIKELAB_DATA", "LIKELAB_PAIR", "REQUESTS_CA_BUNDLE", *proxies, *map(str.upper, proxies)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    monkeypatch.setattr(download, "PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(download, "TIMEOUTS", (1, 0.3))
+    monkeypatch.setattr(pooch, "os_cache", lambda project: home / "cache" / project)
+    monkeypatch.setattr("pooch.core.time", types.SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(data, "DEBIAN", home / "debian")
     data.pair.cache_clear()
     server = Server()
     try:
-        yield World(server, monkeypatch)
+        yield World(server, monkeypatch, home)
     finally:
         server.close()
         data.pair.cache_clear()
@@ -289,16 +281,3 @@ def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def without_privileges():
-    """Act as an ordinary user: nothing is forbidden to root."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)

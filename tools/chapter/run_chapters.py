@@ -47,7 +47,7 @@ def real_at_hand():
     from likelab import data
 
     try:
-        return all(data._find(name, split) for name, split in data.PAIR)
+        return all(data.at_hand(name, split) for name, split in data.PAIR)
     except data.DataError as error:
         raise SystemExit(str(error)) from error
 
