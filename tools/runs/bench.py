@@ -23,6 +23,7 @@ from torch import nn
 from torch.utils import benchmark
 
 from likelab import bank, bits, data, training
+from likelab.errors import DataError
 from likelab.models import pixelcnn
 from tools.chapter import chapters
 from tools.runs.recipes import CLIP, GLOW, PIXELCNN, VAE
@@ -142,7 +143,10 @@ def main(arguments=None):
         parser.error(f"minutes are above 0, and models are {', '.join(CONTESTANTS)}")
     if any(public for _, public in wanted.values()):
         install()
-    pair = data.pair()
+    try:
+        pair = data.pair()
+    except DataError as error:
+        sys.exit(str(error))
     print(f"torch {torch.__version__}, {joblib.cpu_count()} cores; {len(pair.train):,} images of {pair.train.name}\n")
     print("Images a second, median (and interquartile range as a share of it)")
     found = speeds(wanted, pair.train.images, 2.5 * options.minutes)
