@@ -107,19 +107,21 @@ SOURCES = {
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
 PICKLES = ("cifar-10-batches-py", "cifar-10-python.tar.gz")
 
-_absolute = functools.cache(lambda named: Path(os.path.abspath(os.path.expanduser(named))))  # whatever is chdir's next
-
 
 def folder() -> Path | None:
-    """The folder that LIKELAB_DATA names, absolute since its first use, or None. Raises DataError if there is none."""
+    """The folder that LIKELAB_DATA names, absolute from its first use on, or None where it names none.
+
+    Raises DataError where there is no such folder.
+    """
     named = os.environ.get("LIKELAB_DATA")
     if not named:
         return None
-    if not os.path.isdir(_absolute(named)):
+    place = os.path.abspath(os.path.expanduser(named))
+    if not os.path.isdir(place):
         remedy = "Correct LIKELAB_DATA, or unset it: the official files are then downloaded."
-        expected = f"the folder that LIKELAB_DATA={named} names"
-        raise DataError.about(_absolute(named), expected, "no such folder", remedy)
-    return _absolute(named)
+        raise DataError.about(place, f"the folder that LIKELAB_DATA={named} names", "no such folder", remedy)
+    os.environ["LIKELAB_DATA"] = place  # a relative path means this one, whatever folder the process goes to later
+    return Path(place)
 
 
 def at_hand(name: str, split: str) -> bool:

@@ -184,7 +184,8 @@ def _download(download, folder, urls, tries):
             source.fetch(download, processor=unpack, downloader=ask)
     except ValueError as error:
         found = "; ".join(f"at {url}: {reason}" for url, reason in reasons.items())
-        remedy = "Try again when the network is better, or put the file into a folder that LIKELAB_DATA names."
+        name = Path(download).name
+        remedy = f"Try again when the network is better, or put {name} into a folder that LIKELAB_DATA names."
         raise DataError.about(download, f"{size:,} bytes with SHA-256 {digest[:12]}…", found, remedy) from error
 
 

@@ -424,7 +424,7 @@ def repacked(mat):
 
 
 def check(read, contents, total, warranted=4_000_000):
-    """Read files with these contents: the outcome is images or a DataError, in `warranted` bytes besides a few copies."""
+    """Read files with these contents: images or a DataError, in `warranted` bytes of memory besides a few copies."""
     paths = [put(FOLDER.name, str(i), content) for i, content in enumerate(contents)]
     warranted += 12 * sum(map(len, contents))
     tracemalloc.start()

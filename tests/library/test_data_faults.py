@@ -1,19 +1,20 @@
 """Every fault of a download, a file or a machine: it is mended, or ends in one error that says what to do."""
 
 import contextlib
+import errno
 import io
-import json
 import os
-import resource
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
-import time
+import types
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -21,10 +22,7 @@ from likelab import data, download, standin
 from likelab.errors import DataError
 from tests.conftest import ROOT
 from tests.support import data_servers
-
-SVHN = "svhn/test_32x32.mat"
-CIFAR = "cifar-10-binary.tar.gz"
-PARTS = data_servers.cifar_members().keys()
+from tests.support.data_servers import BATCHES, CIFAR, MNIST, SVHN, put, zipped
 
 
 @pytest.fixture
@@ -34,11 +32,14 @@ def world(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def open_folder():
-    """A folder that other users can reach (pytest's own ones cannot)."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        yield Path(folder)
+def quick_standins(monkeypatch):
+    """Stand-ins take seconds to draw; here it is the network that counts."""
+
+    def blank(n, seed):
+        return np.zeros((n, 3, 32, 32), np.uint8), np.zeros(n, np.int64)
+
+    monkeypatch.setattr(standin, "leaves", blank)
+    monkeypatch.setattr(standin, "plates", blank)
 
 
 @contextlib.contextmanager
@@ -51,27 +52,15 @@ def one_error(*words):
     assert message.rstrip(".").count(". ") >= 1, f"no remedy: {message}"
 
 
-@contextlib.contextmanager
-def room_for(size):
-    """The system ends a write that would make a file larger, as it ends one for which there is no room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def load_svhn(world):
     images = data.load("svhn", "test")
-    assert len(images) == 20 and images.real
+    assert len(images) == 20 and images.official
     assert world.left_over() == [SVHN]
 
 
 # --- The network ---------------------------------------------------------------------------------------
 
 HTML = b"<html><body>Down for maintenance</body></html>"
-
 
 FAULTS = {  # what the address does; what the error says of it
     "not found": (lambda content: data_servers.fails(404), "404 Not Found"),
@@ -85,204 +74,195 @@ FAULTS = {  # what the address does; what the error says of it
     "too short, length unsaid": (lambda content: data_servers.sends(content[:-9], Content_Length=None), "only "),
     "without end": (lambda content: data_servers.never_ends, "more than "),
     "other content of the right length": (lambda content: data_servers.sends(bytes(len(content))), "another checksum"),
-    "redirects in a circle": (
-        lambda content: data_servers.redirects("/official/test_32x32.mat"),
-        "redirects without end",
-    ),
+    "redirects in a circle": (lambda content: data_servers.redirects("/official/test_32x32.mat"), "without end"),
     "redirects to nowhere": (lambda content: data_servers.redirects("nonsense://"), "InvalidSchema"),
+}
+SLOW = {"no answer", "stalls in the middle"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_address_that_fails_for_good_ends_in_one_error_and_leaves_nothing(world, monkeypatch, fault):
+    page, said = FAULTS[fault]
+    if fault in SLOW:
+        monkeypatch.setattr(download, "TIMEOUTS", (5, 0.1))
+    content = world.publish_svhn()
+    world.answer(SVHN, page(content))
+    with one_error(SVHN, f"{len(content):,} bytes", f"{world.server.url}/official/test_32x32.mat", said):
+        data.load("svhn", "test")
+    assert world.left_over() == []
+    assert world.visits["/official/test_32x32.mat"] >= 2, "it was not tried again"
+
+
+@pytest.mark.parametrize("then", ["again", "mirror"])
+@pytest.mark.parametrize("fault", FAULTS.keys() - SLOW)
+def test_an_address_that_fails_once_is_asked_again_and_has_a_mirror(world, fault, then):
+    content = world.publish_svhn()
+    bad, good = FAULTS[fault][0](content), data_servers.sends(content)
+    world.answer(SVHN, *([bad, good] if then == "mirror" else [data_servers.in_turn(bad, good)]))
+    load_svhn(world)
+
+
+def page_that_packs(content):
+    def page(handler):
+        asked = handler.headers["Accept-Encoding"]
+        data_servers.sends(content if asked == "identity" else zipped(content))(handler)
+
+    return page
+
+
+ODD = {  # what a server may do with a good file
+    "a redirect": lambda content: data_servers.in_turn(data_servers.redirects("?"), data_servers.sends(content)),
+    "a length that is not said": lambda content: data_servers.sends(content, Content_Length=None),
+    "a file announced as a packed page": lambda content: data_servers.sends(content, Content_Encoding="gzip"),
+    "a server that would like to pack": page_that_packs,
 }
 
 
-@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS.keys())
-class TestAnAddressThatFails:
-    def test_for_good_ends_in_one_error_and_leaves_nothing(self, world, fault, said):
-        content = world.publish_svhn()
-        world.answer(SVHN, fault(content))
-        with one_error(SVHN, f"{len(content):,} bytes", f"{world.server.url}/official/test_32x32.mat", said):
-            data.load("svhn", "test")
-        assert world.left_over() == []
-        assert world.server.visits["/official/test_32x32.mat"] >= 3, "it was not tried again"
-
-    def test_once_is_asked_again(self, world, fault, said):
-        content = world.publish_svhn()
-        world.answer(SVHN, data_servers.in_turn(fault(content), data_servers.sends(content)))
-        load_svhn(world)
-
-    def test_has_a_mirror(self, world, fault, said):
-        content = world.publish_svhn()
-        world.answer(SVHN, fault(content), data_servers.sends(content))
-        load_svhn(world)
-
-
-def test_nobody_listens(world):
-    world.publish_svhn()
-    world.addresses(SVHN, data_servers.closed_port())
-    with one_error(SVHN, "no connection"):
-        data.load("svhn", "test")
-
-
-def test_a_host_without_a_name(world):
-    world.publish_svhn()
-    world.addresses(SVHN, "http://no-such-host.invalid")
-    with one_error(SVHN, "no connection"):
-        data.load("svhn", "test")
-
-
-def test_a_redirect_is_followed(world):
-    content = world.publish_svhn()
-    world.server.pages["/elsewhere"] = data_servers.sends(content)
-    world.answer(SVHN, data_servers.redirects("/elsewhere"))
-    load_svhn(world)
-
-
-def test_a_length_that_is_not_said(world):
-    content = world.publish_svhn()
-    world.answer(SVHN, data_servers.sends(content, Content_Length=None))
-    load_svhn(world)
-
-
-def test_a_packed_file_is_not_unpacked_on_the_way(world):
-    """Some servers announce an archive as a packed page; clients that believe them unpack it."""
+@pytest.mark.parametrize("odd", ODD)
+def test_what_a_server_may_do_with_a_good_file(world, odd):
     content = world.publish_cifar()
-    world.answer(CIFAR, data_servers.sends(content, Content_Encoding="gzip"))
+    world.answer(CIFAR, ODD[odd](content))
     assert len(data.load("cifar10", "train")) == 100
 
 
-def test_a_server_that_would_like_to_pack(world):
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_slow_address_is_passed_over_and_taken_where_it_is_the_only_one(world, monkeypatch, mirror):
+    hours = iter(range(0, 10**9, 30))  # at each look at the clock, half a minute has passed
+    monkeypatch.setattr(download, "time", types.SimpleNamespace(monotonic=lambda: next(hours)))
     content = world.publish_svhn()
-
-    def packs(handler):
-        asked = handler.headers["Accept-Encoding"]
-        data_servers.sends(content if asked == "identity" else data_servers.zipped(content))(handler)
-
-    world.answer(SVHN, packs)
+    monkeypatch.setattr(download, "SLOW", len(content))
+    good = data_servers.sends(content)
+    world.answer(SVHN, good, good if mirror else None)
+    if mirror:  # which is as fast as the content is long
+        world.answer(SVHN, good, lambda handler: (monkeypatch.setattr(download, "GRACE", 1e9), good(handler)))
     load_svhn(world)
-
-
-def test_a_slow_address_is_passed_over(world, monkeypatch):
-    monkeypatch.setattr(download, "GRACE", 0.3)
-    content = world.publish_svhn()
-    world.answer(SVHN, data_servers.trickles(content, 500), data_servers.sends(content))
-    load_svhn(world)
-    assert world.server.visits["/mirror/test_32x32.mat"] == 1
-
-
-def test_a_slow_address_that_is_the_only_one_is_waited_for(world, monkeypatch):
-    monkeypatch.setattr(download, "GRACE", 0.3)
-    content = world.publish_svhn()
-    world.answer(SVHN, data_servers.trickles(content, len(content) // 12))
-    monkeypatch.setattr(download, "SLOW", 10 * len(content))
-    load_svhn(world)
-    assert world.server.visits["/official/test_32x32.mat"] == 2
+    asked = {"/official/test_32x32.mat": 1, "/mirror/test_32x32.mat": 1}
+    assert world.visits == (asked if mirror else {"/official/test_32x32.mat": 2})
 
 
 def test_an_address_that_hardly_moves_is_given_up(world, monkeypatch):
-    monkeypatch.setattr(download, "GRACE", 0.2)
-    content = world.publish_svhn()
-    world.answer(SVHN, data_servers.trickles(content, 20))
+    hours = iter(range(0, 10**9, 10_000))
+    monkeypatch.setattr(download, "time", types.SimpleNamespace(monotonic=lambda: next(hours)))
+    world.answer(SVHN, data_servers.sends(world.publish_svhn()))
     with one_error(SVHN, "bytes a second"):
+        data.load("svhn", "test")
+
+
+UNREACHABLE = {  # the address; what is said
+    "nobody listens": (data_servers.closed_port(), "no connection"),
+    "a host without a name": ("http://no-such-host.invalid", "no connection"),
+}
+
+
+@pytest.mark.parametrize(("host", "said"), UNREACHABLE.values(), ids=UNREACHABLE.keys())
+def test_without_a_network_the_error_says_where_was_searched_and_for_what(world, host, said):
+    world.addresses(CIFAR, host)
+    own = world.own({"cifar-10-batches-py/data_batch_1": b"\x80\x02never opened", "cifar-10-python.tar.gz": b""})
+    with one_error(said, str(own), "LIKELAB_DATA", str(world.cache), *BATCHES[:5], str(own / "cifar-10-batches-py"),
+                   str(own / "cifar-10-python.tar.gz"), "pickles", "binary version"):  # fmt: skip
+        data.load("cifar10", "train")
+
+
+def test_the_remedy_of_that_error_works(world):
+    """Put the file that it names into the folder that LIKELAB_DATA names."""
+    content = world.publish_cifar()
+    world.dead()
+    world.own({"a file": b""})
+    with one_error(f"put {CIFAR} into a folder that LIKELAB_DATA names"):
+        data.load("cifar10", "train")
+    world.own({CIFAR: content})
+    assert data.load("cifar10", "train").official
+
+
+@pytest.mark.usefixtures("quick_standins")
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_dead_proxy_is_named_without_its_password(world, monkeypatch, capsys, name):
+    world.publish_pair()
+    proxy = data_servers.closed_port()
+    monkeypatch.setenv(name, proxy.replace("//", "//user:secret@"))
+    with one_error(f"{name}={proxy}"):
+        data.load("svhn", "test")
+    pair = data.pair()
+    said = capsys.readouterr().out
+    assert not pair.real and f"{name}={proxy}" in said and "secret" not in said and not world.visits
+
+
+@pytest.fixture
+def secure(world, tmp_path):
+    """The server shows a certificate that nobody knows. Returns the file of the certificate."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=company"]
+    command = ["openssl", "req", "-x509", *kind, "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    world.server.socket = context.wrap_socket(world.server.socket, server_side=True)
+    world.server.url = world.server.url.replace("http:", "https:")
+    return certificate
+
+
+@pytest.mark.usefixtures("quick_standins")
+def test_a_certificate_of_a_company_is_named_and_the_remedy_works(world, secure, monkeypatch, capsys):
+    world.publish_pair()
+    with one_error("certificate is not accepted (self-signed certificate", "REQUESTS_CA_BUNDLE"):
+        data.load("svhn", "test")
+    assert not data.pair().real and "REQUESTS_CA_BUNDLE" in capsys.readouterr().out
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure))
+    load_svhn(world)
+
+
+def test_a_bundle_of_certificates_that_is_not_there(world, secure, monkeypatch):
+    world.publish_svhn()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure) + "-gone")
+    with one_error(SVHN, "certificate.pem-gone", "unset the environment variable REQUESTS_CA_BUNDLE"):
         data.load("svhn", "test")
 
 
 # --- The archive ---------------------------------------------------------------------------------------
 
-
-def without(members, name, **instead):
-    return {key: value for key, value in members.items() if key != name} | instead
+MEMBERS = data_servers.cifar_members()
 
 
-BATCH = "cifar-10-batches-bin/data_batch_3.bin"
+def with_batch(content):
+    return data_servers.archive({**MEMBERS, BATCHES[2]: content})
 
 
-@pytest.mark.parametrize(
-    "replacement",
-    [
-        {},
-        {"cifar-10-batches-bin/data_batch_9.bin": data_servers.cifar_file(seed=2)},
-        {BATCH: data_servers.cifar_file(seed=7)},
-        {BATCH: data_servers.cifar_file(seed=2) + b"more"},
-        {f"../{BATCH}": data_servers.cifar_file(seed=2)},
-        {f"/{BATCH}": data_servers.cifar_file(seed=2)},
-        {BATCH: data_servers.link(BATCH, "/etc/passwd")},
-        {BATCH: data_servers.link(BATCH, "cifar-10-batches-bin/test_batch.bin", tarfile.LNKTYPE)},
-        {BATCH: data_servers.link(BATCH, "", tarfile.FIFOTYPE)},
-        {BATCH: data_servers.link(BATCH, "", tarfile.FIFOTYPE, size=len(data_servers.cifar_file()))},
-    ],
-    ids=[
-        "a member is missing",
-        "another name",
-        "other content",
-        "too long",
-        "points above its folder",
-        "an absolute path",
-        "a symbolic link",
-        "a hard link",
-        "a pipe",
-        "a pipe that has a size",
-    ],
-)
-def test_an_archive_with_a_wrong_member(world, replacement):
-    """The checksum of the archive is right, so only the unpacking stands between it and the disk."""
-    world.publish_cifar(without(data_servers.cifar_members(), BATCH) | replacement)
-    with one_error(CIFAR, BATCH):
-        data.load("cifar10", "test")
-    assert world.left_over() == []
+ARCHIVES = {  # none of these is the official one, though its checksum is right
+    "a member is missing": data_servers.archive({name: MEMBERS[name] for name in BATCHES if name != BATCHES[2]}),
+    "other content": with_batch(data_servers.cifar_file(seed=7)),
+    "too long": with_batch(MEMBERS[BATCHES[2]] + b"more"),
+    "a link": with_batch("/etc/passwd"),
+    "a link to another member": with_batch("test_batch.bin"),
+    "cut off": data_servers.archive(MEMBERS)[:9000],
+    "a page of HTML": HTML,
+}
 
 
-def test_an_archive_with_a_huge_member(world):
-    """It is refused by its size, before the disk is filled with it."""
-    world.publish_cifar(without(data_servers.cifar_members(), BATCH) | {BATCH: bytes(10_000_000)})
-    with room_for(1_000_000), one_error(CIFAR, BATCH):
-        data.load("cifar10", "test")
-    assert world.left_over() == []
-
-
-def test_an_archive_that_reaches_outside(world, tmp_path):
-    """What else it holds has no effect: no path that leads out, no link in the place of the folder."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    evil = {
-        "folder": data_servers.link("cifar-10-batches-bin", outside),
-        "../../../escaped": b"escaped",
-        str(outside / "escaped"): b"escaped",
-    }
-    world.publish_cifar({**evil, **data_servers.cifar_members()})
-    assert len(data.load("cifar10", "train")) == 100
-    assert world.left_over() == sorted(PARTS)
-    assert not list(tmp_path.rglob("escaped")) and not list(outside.iterdir())
-
-
-@pytest.mark.parametrize("keep", [0.1, 0.6, 0.99])
-def test_an_archive_that_is_cut_off(world, keep):
-    content = world.publish_cifar()
-    content = content[: int(keep * len(content))]
+@pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES.keys())
+def test_an_archive_that_is_not_the_official_one(world, content):
+    world.publish_cifar()
     world.publish(CIFAR, content)
     with one_error(CIFAR):
         data.load("cifar10", "train")
     assert world.left_over() == []
 
 
-def test_something_else_than_an_archive(world):
-    world.publish_cifar()
-    world.publish(CIFAR, HTML)
-    with one_error(CIFAR):
+@pytest.mark.parametrize("content", [c for a, c in ARCHIVES.items() if a not in ("other content", "too long")])
+def test_an_archive_of_the_reader_that_cannot_be_read(world, content):
+    """It is opened, but nothing of it is ever written to a disk."""
+    own = world.own({CIFAR: content})
+    with one_error(f"{own / CIFAR}, member cifar-10-batches-bin/", "Replace the file, or remove it"):
         data.load("cifar10", "train")
+    assert [path.name for path in own.rglob("*")] == [CIFAR] and not world.visits
 
 
 # --- The files -----------------------------------------------------------------------------------------
 
-MAT = data_servers.svhn_file()
-PLAIN_MAT = data_servers.svhn_file(compress=False)
+MAT, PLAIN_MAT = data_servers.svhn_file(), data_servers.svhn_file(compress=False)
 IMAGES, LABELS = data_servers.idx_images(), data_servers.idx_labels()
-IDX = ("MNIST/raw/t10k-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz")
-TEST_BATCH = "cifar-10-batches-bin/test_batch.bin"
-RECORD_10 = b"\x0a" + bytes(3072)
-
-
-def mat_bomb():
-    """X claims 26,032 images and is packed so well that two bytes stand for all of them."""
-    good = data_servers.svhn_file(n=26_032, X=np.zeros((32, 32, 3, 26_032), np.uint8))
-    return good[:140] + good[140:1500]
+TEST_BATCH = BATCHES[5]
 
 
 def hdf5():
@@ -290,430 +270,319 @@ def hdf5():
     return text.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n" + bytes(2000)
 
 
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [
-        pytest.param("cifar10", {TEST_BATCH: data_servers.cifar_file()[:-5]}, id="records: cut off"),
-        pytest.param("cifar10", {TEST_BATCH: data_servers.cifar_file() + b"more"}, id="records: trailing bytes"),
-        pytest.param("cifar10", {TEST_BATCH: data_servers.cifar_file() + RECORD_10}, id="records: label 10"),
-        pytest.param("cifar10", {TEST_BATCH: b""}, id="records: empty"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(X=None)}, id="mat: no X"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=None, z=np.ones(3))}, id="mat: other keys"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(X=np.zeros((20, 3, 32, 32), "u1"))}, id="mat: shape"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(X=np.zeros((32, 32, 3, 20)))}, id="mat: type"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(X=np.zeros((32, 32, 3, 20), "i1"))}, id="mat: signed"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=np.ones((19, 1)))}, id="mat: a label too few"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=np.ones((1, 20)))}, id="mat: labels in a row"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=np.full((20, 1), 11))}, id="mat: label 11"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=np.full((20, 1), np.nan))}, id="mat: label nan"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y=np.full((20, 1), 1 + 1j))}, id="mat: complex labels"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(X="text")}, id="mat: text"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(y={"a": 1})}, id="mat: a struct"),
-        pytest.param("svhn", {SVHN: data_servers.svhn_file(n=0)}, id="mat: no images"),
-        pytest.param("svhn", {SVHN: hdf5()}, id="mat: version 7.3"),
-        pytest.param("svhn", {SVHN: HTML * 9}, id="mat: a page of HTML"),
-        pytest.param("svhn", {SVHN: MAT[:100]}, id="mat: header cut off"),
-        pytest.param("svhn", {SVHN: MAT[:-5]}, id="mat: cut off"),
-        pytest.param("svhn", {SVHN: PLAIN_MAT[:-5]}, id="mat: uncompressed, cut off"),
-        pytest.param("svhn", {SVHN: MAT + b"more"}, id="mat: trailing bytes"),
-        pytest.param("svhn", {SVHN: mat_bomb()}, id="mat: promises too much"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(data_servers.idx_images(magic=2052))}, id="idx: magic"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES[:4] + b"\0\0\0\x21" + IMAGES[8:])}, id="idx: count"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES[:4] + b"\0\0\0\x01" + IMAGES[8:])}, id="idx: less"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES[:4] + b"\xff" * 4 + IMAGES[8:])}, id="idx: huge"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(data_servers.idx_images(shape=(14, 56)))}, id="idx: shape"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES)[:-5]}, id="idx: gzip cut off"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES)[:300]}, id="idx: gzip cut off early"),
-        pytest.param("mnist", {IDX[0]: data_servers.zipped(IMAGES) + b"more"}, id="idx: trailing bytes"),
-        pytest.param("mnist", {IDX[0]: IMAGES}, id="idx: not gzipped"),
-        pytest.param("mnist", {IDX[1]: data_servers.zipped(data_servers.idx_labels(19))}, id="idx: a label too few"),
-        pytest.param("mnist", {IDX[1]: data_servers.zipped(LABELS[:-1] + b"\x0a")}, id="idx: label 10"),
-        pytest.param("mnist", {IDX[1]: None}, id="idx: no labels"),
-        pytest.param("mnist", {IDX[0]: None}, id="idx: no images"),
-    ],
-)
-def test_a_wrong_file_of_the_reader(world, monkeypatch, tmp_path, name, files):
+def svhn(**variables):
+    return {SVHN: data_servers.svhn_file(**variables)}
+
+
+WRONG = {
+    "records: cut off": {TEST_BATCH: data_servers.cifar_file()[:-5]},
+    "records: trailing bytes": {TEST_BATCH: data_servers.cifar_file() + b"more"},
+    "records: label 10": {TEST_BATCH: data_servers.cifar_file() + b"\x0a" + bytes(3072)},
+    "records: more than there are": {TEST_BATCH: bytes(3073 * 10_001)},
+    "records: empty": {TEST_BATCH: b""},
+    "mat: no X": svhn(X=None),
+    "mat: other keys": svhn(y=None, z=np.ones(3)),
+    "mat: shape": svhn(X=np.zeros((20, 3, 32, 32), "u1")),
+    "mat: type": svhn(X=np.zeros((32, 32, 3, 20))),
+    "mat: signed": svhn(X=np.zeros((32, 32, 3, 20), "i1")),
+    "mat: a label too few": svhn(y=np.ones((19, 1))),
+    "mat: labels in a row": svhn(y=np.ones((1, 20))),
+    "mat: label 11": svhn(y=np.full((20, 1), 11)),
+    "mat: label nan": svhn(y=np.full((20, 1), np.nan)),
+    "mat: complex labels": svhn(y=np.full((20, 1), 1 + 1j)),
+    "mat: text": svhn(X="text"),
+    "mat: a struct": svhn(y={"a": 1}),
+    "mat: no images": svhn(n=0),
+    "mat: version 7.3": {SVHN: hdf5()},
+    "mat: a page of HTML": {SVHN: HTML * 9},
+    "mat: header cut off": {SVHN: MAT[:100]},
+    "mat: cut off": {SVHN: MAT[:-5]},
+    "mat: uncompressed, cut off": {SVHN: PLAIN_MAT[:-5]},
+    "mat: trailing bytes": {SVHN: MAT + b"more"},
+    "idx: magic": {MNIST[0]: zipped(data_servers.idx_images(magic=2052))},
+    "idx: count": {MNIST[0]: zipped(IMAGES[:4] + b"\0\0\0\x21" + IMAGES[8:])},
+    "idx: less": {MNIST[0]: zipped(IMAGES[:4] + b"\0\0\0\x01" + IMAGES[8:])},
+    "idx: huge": {MNIST[0]: zipped(IMAGES[:4] + b"\xff" * 4 + IMAGES[8:])},
+    "idx: shape": {MNIST[0]: zipped(data_servers.idx_images(shape=(14, 56)))},
+    "idx: gzip cut off": {MNIST[0]: zipped(IMAGES)[:-5]},
+    "idx: gzip cut off early": {MNIST[0]: zipped(IMAGES)[:300]},
+    "idx: another checksum": {MNIST[0]: zipped(IMAGES)[:-8] + bytes(8)},
+    "idx: trailing bytes": {MNIST[0]: zipped(IMAGES) + b"more"},
+    "idx: raw, cut off": {MNIST[0]: IMAGES[:-5]},
+    "idx: a label too few": {MNIST[1]: zipped(data_servers.idx_labels(19))},
+    "idx: label 10": {MNIST[1]: zipped(LABELS[:-1] + b"\x0a")},
+    "idx: no labels": {MNIST[1]: None},
+    "idx: no images": {MNIST[0]: None},
+}
+
+
+@pytest.mark.parametrize("files", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_file_of_the_reader(world, files):
     """It is named, not used, not touched, and nothing is downloaded behind the reader's back."""
-    own = tmp_path / "own"
     (culprit,) = files
+    name = {"cifar-10-batches-bin": "cifar10", "svhn": "svhn", "MNIST": "mnist"}[culprit.partition("/")[0]]
     if name == "mnist":
-        files = {IDX[0]: data_servers.zipped(IMAGES), IDX[1]: data_servers.zipped(LABELS)} | files
-    paths = [data_servers.put(own, file, content) for file, content in files.items() if content is not None]
-    monkeypatch.setenv("LIKELAB_DATA", str(own))
-    before = [path.read_bytes() for path in paths]
+        files = {MNIST[0]: zipped(IMAGES), MNIST[1]: zipped(LABELS)} | files
+    own = world.own({file: content for file, content in files.items() if content is not None})
+    before = data_servers.snapshot(own)
     with one_error(str(own / culprit), "Replace the file, or remove it"):
         data.load(name, "test")
-    assert [path.read_bytes() for path in paths] == before
-    assert not world.server.visits
+    assert data_servers.snapshot(own) == before and not world.visits
 
 
-def test_more_records_than_there_are(world, monkeypatch, tmp_path):
-    """Their number is refused before one of them is read."""
-    path = data_servers.put(tmp_path, TEST_BATCH, b"")
-    with path.open("wb") as file:
-        file.truncate(3073 * 10_001)
-    monkeypatch.setenv("LIKELAB_DATA", str(tmp_path))
-    with one_error(str(path), "30,733,073 bytes"):
-        data.load("cifar10", "test")
-
-
-def test_a_damaged_file_in_the_cache_is_fetched_again(world):
+def test_a_damaged_file_in_the_cache_is_fetched_again_and_never_believed(world):
     content = world.publish_svhn()
-    data_servers.put(world.cache, SVHN, content[:-1] + b"!")
-    load_svhn(world)
-    assert (world.cache / SVHN).read_bytes() == content
-
-
-def test_a_damaged_file_in_the_cache_is_not_believed_without_a_network(world):
-    content = world.publish_svhn()
-    data_servers.put(world.cache, SVHN, content[:-1] + b"!")
-    world.addresses(SVHN, data_servers.closed_port())
+    for other in (content[:-1] + b"!", data_servers.svhn_file(seed=3)):  # the second would do in LIKELAB_DATA
+        put(world.cache, SVHN, other)
+        load_svhn(world)
+        assert (world.cache / SVHN).read_bytes() == content
+    put(world.cache, SVHN, content[:-1] + b"!")
+    world.dead()
     with one_error(SVHN, "no connection"):
         data.load("svhn", "test")
-
-
-def test_a_readable_file_in_the_cache_that_is_not_the_published_one(world):
-    """Good for LIKELAB_DATA, where files are the reader's; in the cache it is none of ours."""
-    content = world.publish_svhn()
-    data_servers.put(world.cache, SVHN, data_servers.svhn_file(seed=3))
-    load_svhn(world)
-    assert (world.cache / SVHN).read_bytes() == content
 
 
 # --- The machine ---------------------------------------------------------------------------------------
 
 
-def test_a_cache_that_cannot_be_written(world, monkeypatch, open_folder):
+def refuses(number):
+    """What the system says instead of doing anything."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+class FullDisk(io.BytesIO):
+    write = refuses(errno.ENOSPC)
+
+
+def no_locks(*_, **__):
+    raise NotImplementedError("FileLock is not supported on this file system")
+
+
+REFUSALS = {  # what fails as the cache is written; what is said
+    "no right to write": ((Path, "mkdir"), refuses(errno.EACCES), "Permission denied"),
+    "a file in its place": ((Path, "mkdir"), refuses(errno.EEXIST), "File exists"),
+    "a disk that is full": ((download, "open"), lambda *_: FullDisk(), "No space left"),
+    "no right to replace a file": ((os, "replace"), refuses(errno.EACCES), "Permission denied"),
+    "a file system without locks": ((filelock.FileLock, "acquire"), no_locks, "not supported"),
+}
+
+
+@pytest.mark.parametrize(("place", "fault", "said"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_cache_that_cannot_be_written(world, place, fault, said):
     world.publish_svhn()
-    cache = open_folder / "cache"
-    cache.mkdir(mode=0o555)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.setattr(download, "cache", lambda: cache)
-    with data_servers.without_privileges(), one_error(str(cache), "Permission denied", "LIKELAB_DATA"):
+    with world.monkeypatch.context() as patch, one_error(str(world.cache), said, "make room", "LIKELAB_DATA"):
+        patch.setattr(*place, fault, raising=False)
         data.load("svhn", "test")
-    assert not list(cache.iterdir())
-
-
-def test_a_cache_that_cannot_be_written_but_has_the_files(world, monkeypatch, open_folder):
-    content = world.publish_svhn()
-    data_servers.put(open_folder / "cache", SVHN, content)
-    (open_folder / "cache").chmod(0o555)
-    monkeypatch.setattr(download, "cache", lambda: open_folder / "cache")
-    with data_servers.without_privileges():
-        assert len(data.load("svhn", "test")) == 20
-
-
-def test_a_folder_of_the_reader_that_cannot_be_read(world, monkeypatch, open_folder):
-    own = open_folder / "own"
-    data_servers.put(own, SVHN, MAT)
-    (own / "svhn").chmod(0)
-    monkeypatch.setenv("LIKELAB_DATA", str(own))
-    with data_servers.without_privileges(), one_error(str(own), "Permission denied"):
-        data.load("svhn", "test")
-
-
-def test_a_file_of_the_reader_that_cannot_be_read(world, monkeypatch, open_folder):
-    path = data_servers.put(open_folder, SVHN, MAT)
-    path.chmod(0)
-    monkeypatch.setenv("LIKELAB_DATA", str(open_folder))
-    with data_servers.without_privileges(), one_error(str(path), "Permission denied"):
-        data.load("svhn", "test")
-
-
-def test_a_file_in_the_place_of_the_cache(world):
-    world.publish_svhn()
-    data_servers.put(world.cache.parent, "likelab", b"in the way")
-    with one_error(str(world.cache), "exists"):
-        data.load("svhn", "test")
-
-
-@pytest.mark.parametrize("file", [SVHN, CIFAR])
-def test_a_full_disk(world, file):
-    world.publish_svhn()
-    world.publish_cifar()
-    with room_for(20_000), one_error(str(world.cache), "too large", "make room"):
-        data.load("svhn" if file == SVHN else "cifar10", "test")
     assert world.left_over() == []
-    data.load("svhn" if file == SVHN else "cifar10", "test")  # and once there is room, it works
+    load_svhn(world)  # once it is mended, it works
 
 
-def test_no_home(world, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does without a home
+@pytest.mark.parametrize("place", [(Path, "is_file"), (Path, "open"), (Path, "read_text")])
+def test_what_the_reader_has_that_cannot_be_read(world, monkeypatch, place):
+    own = world.own({SVHN: MAT, "PROVENANCE": b""})
+    with one_error(str(own), "Permission denied"), monkeypatch.context() as patch:
+        patch.setattr(*place, refuses(errno.EACCES))
+        data.load("svhn", "test")
+
+
+@pytest.mark.parametrize("home", ["says so", "leaves the tilde"])
+def test_no_home(world, monkeypatch, home):
+    def os_cache(project):
+        if home == "says so":
+            raise RuntimeError("Could not determine home directory.")
+        return Path("~/.cache") / project
+
+    monkeypatch.setattr(download.pooch, "os_cache", os_cache)
     with one_error("HOME", "LIKELAB_DATA"):
         data.load("svhn", "test")
-    assert not (tmp_path / "~").exists()
-
-
-@pytest.mark.parametrize("name", ["data and more", "données-日本語", "~tilde"])
-def test_unusual_paths(world, monkeypatch, tmp_path, name):
-    world.publish_cifar()
-    monkeypatch.setenv("HOME", str(tmp_path / name))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
-    assert len(data.load("cifar10", "test")) == 20
-    monkeypatch.setenv("LIKELAB_DATA", str(tmp_path / name / "likelab"))
-    assert len(data.load("cifar10", "train")) == 100
 
 
 @pytest.mark.parametrize("is_file", [False, True])
 def test_a_data_folder_that_does_not_exist(world, monkeypatch, tmp_path, is_file):
+    """The message names the absolute path that was tried."""
+    monkeypatch.chdir(tmp_path)
     if is_file:
-        (tmp_path / "nowhere").write_text("a file")
-    monkeypatch.setenv("LIKELAB_DATA", str(tmp_path / "nowhere"))
-    for ask in (lambda: data.load("mnist", "train"), data.pair):
-        with one_error(str(tmp_path / "nowhere"), "LIKELAB_DATA", "unset it"):
+        put(tmp_path, "nowhere", b"a file")
+    monkeypatch.setenv("LIKELAB_DATA", "nowhere")
+    for ask in (lambda: data.load("mnist", "train"), lambda: data.at_hand("mnist", "train"), data.pair, data.folder):
+        with one_error(str(tmp_path / "nowhere"), "LIKELAB_DATA=nowhere", "unset it"):
             ask()
 
 
-def test_files_of_the_reader_are_never_modified(world, monkeypatch, tmp_path):
-    """Not even when the official ones are downloaded, because one split is missing."""
-    own = tmp_path / "own"
-    path = data_servers.put(own, SVHN, MAT)
-    own.chmod(0o555)
+def test_tools_and_their_kernels_look_into_the_same_folder():
+    """Tools run in the root, kernels in book/: the path is absolute before any of them starts."""
+    code = "import os, tools; os.chdir('book'); print(os.environ['LIKELAB_DATA'])"
+    environment = os.environ | {"LIKELAB_DATA": "tests"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert told.stdout.strip() == str(ROOT / "tests"), told.stderr
+
+
+def test_a_folder_of_the_reader_that_lacks_a_split_is_not_filled(world):
+    own = world.own({SVHN: MAT})
+    before = data_servers.snapshot(own)
     world.publish_svhn("train", n=30)
-    monkeypatch.setenv("LIKELAB_DATA", str(own))
-    before = path.stat(), path.read_bytes()
     assert len(data.load("svhn", "train")) == 30 and len(data.load("svhn", "test")) == 20
-    assert (path.stat().st_mtime_ns, path.read_bytes()) == (before[0].st_mtime_ns, before[1])
-    assert [str(file.relative_to(own)) for file in own.rglob("*") if file.is_file()] == [SVHN]
-    own.chmod(0o755)
+    assert data_servers.snapshot(own) == before
 
 
 # --- Other processes, and ends before the end ----------------------------------------------------------
 
-ANOTHER = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from likelab import download
-addresses, checksums = json.loads(sys.argv[2])
-download.ADDRESSES.update(addresses)
-download.CHECKSUMS.update({path: tuple(checksum) for path, checksum in checksums.items()})
-download.fetch(["cifar-10-batches-bin/test_batch.bin"])
-print("done")
-"""
-
-
-@contextlib.contextmanager
-def another_process(world):
-    """A process in the same world that has begun to download CIFAR-10."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ANOTHER, ROOT / "book", json.dumps([download.ADDRESSES, download.CHECKSUMS])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_for(lambda: any("incoming" in file for file in world.left_over()) or process.poll() is not None)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
 
 def test_two_processes_at_once(world, monkeypatch):
     """One downloads, the other says that it waits, and finds the files."""
-    content = world.publish_cifar()
-    waiting = threading.Event()
-    world.answer(CIFAR, data_servers.waits(content, waiting))
+    content = world.publish_svhn()
+    world.cache.mkdir(parents=True)
+    other = filelock.FileLock(world.cache / ".svhn-test_32x32.mat.lock")
 
     class Watched(io.StringIO):
         def write(self, text):
             if "waiting for it" in text:
-                waiting.set()
+                put(world.cache, SVHN, content)
+                other.release()
             return super().write(text)
 
-    with another_process(world) as process:
-        monkeypatch.setattr(sys, "stderr", Watched())
-        assert len(data.load("cifar10", "train")) == 100
-        output, errors = process.communicate(timeout=60)
-        assert output == "done\n", errors
-    assert waiting.is_set()
-    assert world.server.visits[f"/official/{CIFAR}"] == 1
-    assert world.left_over() == sorted(PARTS)
+    other.acquire()
+    monkeypatch.setattr(sys, "stderr", Watched())
+    load_svhn(world)
+    assert "Another process is downloading" in sys.stderr.getvalue() and not world.visits
 
 
-def test_a_process_that_is_killed(world):
-    """What it leaves is not believed, stops nobody, and is cleared away."""
-    content = world.publish_cifar()
-    world.answer(CIFAR, data_servers.in_turn(data_servers.stalls(content), data_servers.sends(content)))
-    with another_process(world) as process:
-        process.kill()
-        process.communicate()
-    assert world.left_over() and not set(world.left_over()) & set(PARTS)
-    assert len(data.load("cifar10", "train")) == 100
-    assert world.left_over() == sorted(PARTS)
+@pytest.mark.parametrize("file", [SVHN, CIFAR])
+def test_what_a_killed_process_has_left_is_not_believed_and_is_cleared_away(world, file):
+    content = world.publish_svhn() if file == SVHN else world.publish_cifar()
+    incoming = world.cache / f".{file.replace('/', '-')}-incoming"
+    put(incoming, f"{file}x1y2", content[:1000])
+    put(incoming, file, content[:1000])
+    put(incoming, BATCHES[0], b"half")
+    data.load("svhn" if file == SVHN else "cifar10", "test")
+    assert world.left_over() == ([SVHN] if file == SVHN else sorted(BATCHES))
 
 
-def test_a_reader_who_interrupts(world, monkeypatch):
-    content = world.publish_cifar()
-    world.answer(CIFAR, data_servers.sends(content))
+@pytest.mark.parametrize("step", [(shutil, "move"), (tarfile.TarFile, "extractall"), (os, "replace")])
+def test_a_reader_who_interrupts(world, step):
+    """While a file arrives, is unpacked, or is put in its place."""
+    world.publish_cifar()
 
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    for step in ("copyfileobj", "move"):  # while it unpacks, and as a file has arrived
-        with monkeypatch.context() as patch:
-            patch.setattr(download.shutil, step, interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                data.load("cifar10", "train")
-        assert world.left_over() == []
+    with world.monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*step, interrupt)
+        data.load("cifar10", "train")
+    assert world.left_over() == []
     assert len(data.load("cifar10", "train")) == 100
 
 
 # --- The running example -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def quick_standins(monkeypatch):
-    """Stand-ins take seconds to draw; here it is the network whose seconds count."""
-
-    def blank(n, seed):
-        return np.zeros((n, 3, 32, 32), np.uint8), np.zeros(n, np.int64)
-
-    monkeypatch.setattr(standin, "leaves", blank)
-    monkeypatch.setattr(standin, "plates", blank)
-
-
 def check_standins(capsys, *words):
-    """pair() gives stand-ins within five seconds, says so in one line, and remembers. Returns the seconds."""
-    began = time.monotonic()
+    """pair() gives stand-ins, says why in one line, and remembers."""
     pair = data.pair()
-    seconds = time.monotonic() - began
-    assert seconds < 5
     parts = (pair.train, pair.validation, pair.inside, pair.outside)
     assert [len(part) for part in parts] == [3600, 400, 1000, 1000]
     assert [part.name for part in parts] == ["Leaves", "Leaves", "Leaves", "Plates"]
     assert not pair.real and not any(part.real for part in parts)
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and "stand-ins" in said and all(word in said for word in words), said
-    began = time.monotonic()
-    assert data.pair() is pair and time.monotonic() - began < 0.01
-    assert capsys.readouterr() == ("", "")
-    return seconds
+    assert data.pair() is pair and capsys.readouterr() == ("", "")
+    return said
+
+
+def letter_by_letter(handler):
+    """No wait for a single letter is ever long, but the answer takes half a minute."""
+    for letter in "HTTP/1.0 200 OK\r\nX: " + 60 * "x":
+        handler.wfile.write(letter.encode())
+        handler.wfile.flush()
+        if handler.server.over.wait(0.5):
+            return
+
+
+DEAD = {  # what both addresses of both files do; what is said
+    "silent": (data_servers.is_silent, "no answer in 0 seconds"),
+    "letter by letter": (letter_by_letter, "no answer in 0 seconds"),
+    "not found": (data_servers.fails(404), "404 Not Found"),
+    "nobody listens": (None, "no connection"),
+}
 
 
 @pytest.mark.usefixtures("quick_standins")
-class TestPair:
-    def test_one_real_set_and_no_network(self, world, monkeypatch, tmp_path, capsys):
-        own = tmp_path / "own"
-        for file, content in data_servers.cifar_members().items():
-            data_servers.put(own, file, content)
-        monkeypatch.setenv("LIKELAB_DATA", str(own))
-        world.publish_svhn()
-        world.addresses(SVHN, data_servers.closed_port())
-        check_standins(capsys, "since SVHN cannot be found")
-
-    def test_no_network(self, world, capsys):
-        world.publish_cifar()
-        world.publish_svhn()
-        for file in (CIFAR, SVHN):
-            world.addresses(file, data_servers.closed_port())
-        assert check_standins(capsys, "CIFAR-10 and SVHN cannot be found") < 2
-
-    def test_a_network_that_accepts_and_never_answers(self, world, capsys):
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            world.publish_cifar()
-            world.publish_svhn()
-            for file in (CIFAR, SVHN):
-                host = f"http://127.0.0.1:{silent.getsockname()[1]}"
-                world.addresses(file, host, f"{host}/mirror")
-            check_standins(capsys, "network does not answer")
-
-    def test_standins_are_drawn_while_the_network_is_asked(self, world, monkeypatch, capsys):
-        """Drawing takes seconds; after a wait for a silent network they would be too many."""
-        drawn = standin.leaves
-
-        def slowly(n, seed):
-            time.sleep(1.5)
-            return drawn(n, seed)
-
-        monkeypatch.setattr(standin, "leaves", slowly)  # called twice: train and test
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            world.publish_cifar()
-            world.publish_svhn()
-            for file in (CIFAR, SVHN):
-                world.addresses(file, f"http://127.0.0.1:{silent.getsockname()[1]}")
-            check_standins(capsys, "network does not answer")
-
-    def test_a_network_that_answers_one_letter_a_second(self, world, capsys):
-        """No wait for a single answer is ever long."""
-
-        def dribbles(handler):
-            for letter in "HTTP/1.0 200 OK\r\nX: " + 60 * "x":
-                handler.wfile.write(letter.encode())
-                handler.wfile.flush()
-                if handler.server.over.wait(0.5):
-                    return
-
-        world.publish_cifar()
-        world.publish_svhn()
-        for file in (CIFAR, SVHN):
-            world.answer(file, dribbles, dribbles)
-        check_standins(capsys)
+class TestThePair:
+    @pytest.mark.parametrize(("page", "said"), DEAD.values(), ids=DEAD.keys())
+    def test_a_dead_network(self, world, monkeypatch, capsys, page, said):
+        """The wait for it is PROBE seconds, once, whatever it does."""
+        world.publish_pair()
+        for file in (CIFAR, SVHN) if page else ():
+            world.answer(file, page, page)
+        if page is None:
+            world.dead()
+        monkeypatch.setattr(download, "PROBE", 0.3 if "0 seconds" in said else 30)
+        check_standins(capsys, "since CIFAR-10 and SVHN cannot be found here and the network does not answer", said)
+        assert world.left_over() == []
 
     def test_names_that_are_not_resolved(self, world, monkeypatch, capsys):
-        """The search for a host's name has no time limit of its own."""
-        over = threading.Event()
+        """The search for a host's name has no time limit of its own: it goes on while the stand-ins are there."""
+        over, ended = threading.Event(), []
 
         def search(*_, **__):
-            over.wait(30)
+            over.wait(60)
+            ended.append(True)
             raise socket.gaierror("no such host")
 
         monkeypatch.setattr(socket, "getaddrinfo", search)
-        world.publish_cifar()
-        world.publish_svhn()
+        monkeypatch.setattr(download, "PROBE", 0.1)
+        world.publish_pair()
         check_standins(capsys)
+        assert not ended
         over.set()
+
+    def test_a_dead_network_costs_three_seconds_and_the_standins_are_drawn_meanwhile(self, world, monkeypatch):
+        assert download.PROBE <= 3
+        drawing, blank = threading.Event(), standin.leaves
+        monkeypatch.setattr(standin, "leaves", lambda n, seed: (drawing.set(), blank(n, seed))[1])
+        monkeypatch.setattr(download, "answering", lambda files: ({"any": []}, [str(drawing.wait(60))]))
+        assert not data.pair().real and drawing.is_set()
+
+    def test_where_was_searched_is_said(self, world, capsys):
+        world.dead()
+        own = world.own({"cifar-10-batches-py/data_batch_1": b""})
+        said = check_standins(capsys, str(own), CIFAR, *BATCHES, SVHN, f"{own / 'cifar-10-batches-py'} is not read")
+        assert said.count("Searched") == 1
 
     def test_a_network_that_sends_one_of_the_two(self, world, capsys):
         """The other one is then not downloaded in vain."""
-        world.publish_cifar()
-        world.publish_svhn()
+        world.publish_pair()
         world.answer(SVHN, data_servers.fails(404), data_servers.fails(503))
         check_standins(capsys)
         assert world.left_over() == []
 
-    def test_a_network_that_dies_after_its_first_answer(self, world, capsys):
-        world.publish_cifar()
-        content = world.publish_svhn()
-        world.answer(SVHN, data_servers.breaks_off(content), data_servers.stalls(content))
+    def test_a_network_that_dies_after_its_first_answer(self, world, monkeypatch, capsys):
+        content = world.publish_pair()
+        world.answer(SVHN, data_servers.breaks_off(content), data_servers.breaks_off(content))
         check_standins(capsys, "download failed")
 
     def test_a_network_that_works(self, world, capsys):
-        world.publish_cifar()
-        world.publish_svhn()
+        world.publish_pair()
         pair = data.pair()
         assert pair.real
-        assert [len(part) for part in (pair.train, pair.validation, pair.inside, pair.outside)] == [
-            90,
-            10,
-            20,
-            20,
-        ]
+        parts = (pair.train, pair.validation, pair.inside, pair.outside)
+        assert [len(part) for part in parts] == [90, 10, 20, 20]
         said = capsys.readouterr().out
-        assert said.count("\n") == 1 and "CIFAR-10 train 100 of 50,000 images" in said
+        assert said.count("\n") == 1 and "CIFAR-10 train 100 of 50,000 images;" in said
 
-    def test_an_official_address_that_is_dead_costs_no_wait(self, world):
-        """The mirrors that have answered are asked for the files, not the addresses that have not."""
-        world.publish_cifar()
-        world.publish_svhn()
+    def test_the_mirrors_that_have_answered_are_asked_for_the_files(self, world):
+        world.publish_pair()
         for file in (CIFAR, SVHN):
-            name = Path(file).name
-            world.server.pages[f"/official/{name}"] = data_servers.fails(404)
+            world.server.pages[f"/official/{Path(file).name}"] = data_servers.fails(404)
         assert data.pair().real
-        assert world.server.visits[f"/official/{CIFAR}"] == 1
+        assert world.visits[f"/official/{CIFAR}"] == 1
 
     def test_forced_to_be_real(self, world, monkeypatch):
-        world.publish_cifar()
-        world.publish_svhn()
+        world.publish_pair()
         world.answer(SVHN, data_servers.fails(404))
         monkeypatch.setenv("LIKELAB_PAIR", "real")
         with one_error(SVHN, "404"):
@@ -722,20 +591,17 @@ class TestPair:
         assert data.pair().real, "an error must not be remembered"
 
     def test_forced_to_be_standins(self, world, monkeypatch, capsys):
-        world.publish_cifar()
-        world.publish_svhn()
+        world.publish_pair()
         monkeypatch.setenv("LIKELAB_PAIR", "standin")
         check_standins(capsys, "as LIKELAB_PAIR asks")
-        assert not world.server.visits
+        assert not world.visits
 
     def test_forced_to_be_something_else(self, world, monkeypatch):
         monkeypatch.setenv("LIKELAB_PAIR", "fake")
         with one_error("LIKELAB_PAIR", "'fake'", "real or standin"):
             data.pair()
 
-    def test_a_wrong_file_is_an_error_and_no_reason_for_standins(self, world, monkeypatch, tmp_path):
-        for file, content in {**data_servers.cifar_members(), SVHN: MAT[:-5]}.items():
-            data_servers.put(tmp_path / "own", file, content)
-        monkeypatch.setenv("LIKELAB_DATA", str(tmp_path / "own"))
+    def test_a_wrong_file_is_an_error_and_no_reason_for_standins(self, world):
+        world.own({**MEMBERS, SVHN: MAT[:-5]})
         with one_error(SVHN):
             data.pair()
