@@ -171,7 +171,7 @@ MUTATIONS = {
     "Gaussian: covariance not divided by the number of images": (
         GAUSSIAN,
         "alpha=1 / len(images)",
-        "alpha=1 / 500",
+        "alpha=1 / 200",
         "not the Gaussian's",
     ),
     "Gaussian: variance of the noise ignored in the mean over it": (

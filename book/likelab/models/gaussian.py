@@ -35,7 +35,7 @@ class Gaussian(nn.Module):
             images = torch.cat([images, images.flip(3)])
         self.mean.copy_(images.flatten(1).sum(0).double() / len(images) + 0.5)  # the middle of each pixel's interval
         covariance = self.eigenvectors.zero_()  # in their memory, as such a matrix takes 75 MB
-        for batch in images.split(500):  # all images at once would take 177 MB in float64
+        for batch in images.split(200):  # all images at once would take hundreds of megabytes in float64
             x = batch.flatten(1).double() + 0.5 - self.mean
             covariance.addmm_(x.T, x, alpha=1 / len(images))
         eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
