@@ -302,7 +302,7 @@ def _bring_pair(missing):
     """Bring what is missing of the real pair to this machine. Returns "", or why that failed."""
     titles = " and ".join(dict.fromkeys(SOURCES[name].title for name, _ in missing))
     why = f"since {titles} cannot be found here and the "
-    told = f". {_searched(*missing)}" if folder() and missing else ""
+    told = f". {_searched(*missing)}".rstrip(".") if folder() and missing else ""
     urls, reasons = download.answering([file for key in missing for file in _files(*key)])
     if not all(urls.values()):
         return f"{why}network does not answer: {', '.join(reasons)}{told}"

@@ -257,10 +257,7 @@ def snapshot(folder):
 
 @contextlib.contextmanager
 def small_world(monkeypatch, home):
-    """A World whose cache lies in the folder `home`; it never waits, and is deaf to the settings around the tests.
-
-    Whatever happens in it: the folder of the reader ends as the test made it.
-    """
+    """A World whose cache lies in the folder `home`; it never waits, and is deaf to the settings around the tests."""
     proxies = [f"{name}_proxy" for name in ("http", "https", "all", "no")]
     for name in ("LIKELAB_DATA", "LIKELAB_PAIR", "REQUESTS_CA_BUNDLE", *proxies, *map(str.upper, proxies)):
         monkeypatch.delenv(name, raising=False)
