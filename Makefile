@@ -1,15 +1,26 @@
-# What a reader and a maintainer run; `make` alone lists it. Each target first sees to .venv (tools/setup_venv.py).
+# What readers and authors run; `make` alone lists it. Each target first sees to .venv (tools/environment.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all execute export lint lab bank bench links release fork clean
+.PHONY: help book check test test-all execute export lint lab bank bench links lock release fork clean
 
 python := .venv/bin/python
-lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
 find_python := $(or $(PYTHON),python3)
+lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
+# A process of tests for each core, but torch takes half a gigabyte in each.
+pytest = $(python) -m pytest -n logical --maxprocesses 4 --dist loadfile
+lists := requirements.txt requirements-site.txt requirements-lab.txt requirements-dev.txt
+compile := pip compile --universal --python-version 3.11 --upgrade --quiet --no-annotate --custom-compile-command "make lock"
+
+# The environment is the book's own: what a person's shell adds to every Python stays outside.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
+ifneq ($(LIKELAB_DATA),)  # a relative folder starts here, for tools and for kernels, which run in book/
+override LIKELAB_DATA := $(or $(shell cd '$(LIKELAB_DATA)' 2>/dev/null && pwd),$(LIKELAB_DATA))
+export LIKELAB_DATA
+endif
 
 define setup
 @command -v $(find_python) >/dev/null 2>&1 || { echo "$(find_python) is not there. Install Python 3.11, 3.12 or 3.13, or name one: make $@ PYTHON=/path/to/python3.13" >&2; exit 1; }
-@PYTHON="$(PYTHON)" $(find_python) tools/setup_venv.py $(1)
+@PYTHON="$(PYTHON)" $(find_python) tools/environment.py $(1)
 endef
 
 help:
@@ -21,29 +32,34 @@ book: ## build the website from the stored outputs; needs no data and no torch
 	@.venv/bin/jupyter-book build . -W -n --keep-going --all -q >/dev/null
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
 
-test: ## check everything, running each chapter once (real images where they are, else stand-ins)
-	$(call setup,requirements.txt)
+check: ## what one works with: style, tests of the library and the tools; a minute
+	$(call setup,requirements-dev.txt)
 	$(lint)
-	$(python) -m pytest
+	$(pytest) -m "not slow and not browser and not chapter" tests/library tests/tools
+
+test: ## check everything, running each chapter once (real images where they are, else stand-ins)
+	$(call setup,requirements-dev.txt)
+	$(lint)
+	$(pytest)
 	$(python) -m tools.chapter.run_chapters
 
 test-all: ## the same with every chapter on real images, on stand-ins, and as in Colab
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(lint)
-	$(python) -m pytest
+	$(pytest)
 	$(python) -m tools.chapter.run_chapters --all
 	$(python) -m tools.chapter.colab
 
 execute: ## run the chapters on the real images and store their outputs (CHAPTERS=book/05_glow.ipynb for one)
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(python) -m tools.chapter.execute $(CHAPTERS)
 
 export: ## write the cells tagged `export` to book/likelab/models
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(python) -m tools.chapter.export
 
 lint: ## check style and format
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(lint)
 
 lab: ## open the chapters in JupyterLab, which is installed first
@@ -51,16 +67,23 @@ lab: ## open the chapters in JupyterLab, which is installed first
 	cd book && ../$(python) -m jupyter lab
 
 bank: ## train the reference runs that are missing or out of date (BANK=glow-1 for one)
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(python) -m tools.runs.bank $(BANK)
 
 bench: ## measure how fast the models train and score
-	$(call setup,requirements.txt)
+	$(call setup,requirements-dev.txt)
 	$(python) -m tools.runs.bench
 
 links: ## ask every address that the site links to whether it is there; needs a network
 	$(call setup,requirements-site.txt)
 	@.venv/bin/jupyter-book build . --builder linkcheck --path-output _build/links --all -q
+
+lock: ## write locks/ anew: versions of all that the lists bring, the newest that fit them, for all systems
+	$(call setup,requirements-lock.txt)
+	@mkdir -p _build/lists
+	@for list in $(lists); do sed '/^-c /d' $$list >_build/lists/$$list || exit; done
+	@cd _build/lists && ../../.venv/bin/uv $(compile) requirements-dev.txt -o requirements-dev.lock
+	@cd _build/lists && for list in $(lists); do ../../.venv/bin/uv $(compile) $$list -c requirements-dev.lock -o ../../locks/$$list || exit; done
 
 release: ## write a release's number into likelab and all chapters, commit and tag (VERSION=0.2.0); pushes nothing
 	$(call setup,requirements-site.txt)

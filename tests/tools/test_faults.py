@@ -161,7 +161,7 @@ WRITTEN_AT_ONCE = {
     "book/likelab/files.py",
     "tools/chapter/colab.py",
     "tools/runs/bank.py",
-    "tools/setup_venv.py",
+    "tools/environment.py",
     "tools/website/extension.py",
 }
 
@@ -342,7 +342,7 @@ def test_every_command_that_a_message_names_is_there():
     named, wrong = set(), []
     for folder in ("tools", "book/likelab"):
         sources = sorted((chapters.ROOT / folder).rglob("*.py"))
-        for path in [path for path in sources if path.name != "setup_venv.py"]:
+        for path in [path for path in sources if path.name != "environment.py"]:
             for text in texts(path):
                 made = set(re.findall(r"\bmake ([a-z][a-z-]*)", text)) - PROSE
                 modules = set(re.findall(r"\bpython3? -m ([a-z_.]+[a-z_])", text))
