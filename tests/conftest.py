@@ -1,5 +1,6 @@
 """What tests of several rooms share: the built site, a browser to look at it, an environment like Colab's."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from filelock import FileLock
 
 from tools.chapter import colab
 from tools.website import extension
@@ -38,16 +40,54 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """(folder of the pages, seconds that the strict build took, of them seconds of processor time)."""
-    target = colab.fork(tmp_path_factory.mktemp("site") / "fork")
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that build the site or look at it are no part of `make check`, wherever they stand."""
+    for item in items:
+        if {"built", "browser"} & set(item.fixturenames):
+            item.add_marker("browser")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests have measured and do not assert, as it depends on the machine: record_property("measured", line)."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    properties = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    if lines := sorted(value for name, value in properties if name == "measured"):
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def once(tmp_path_factory, name, make):
+    """What `make(folder)` gives, as JSON: made once for all processes of pytest-xdist."""
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+    folder, stored = top / name, top / f"{name}.json"
+    with FileLock(top / f"{name}.lock"):
+        if not stored.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            stored.write_text(json.dumps(make(folder)), "utf-8")
+    return json.loads(stored.read_text("utf-8"))
+
+
+def build(folder):
+    """Build the site strictly: [folder of the pages, seconds that it took, of them seconds of processor time]."""
+    target = colab.fork(folder / "fork")
     command, start = [Path(sys.executable).with_name("jupyter-book"), "build", target], os.times()
     run = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], capture_output=True, text=True)
     assert run.returncode == 0, f"the strict build failed:\n{run.stderr}"
     end = os.times()
     processor = end.children_user + end.children_system - start.children_user - start.children_system
-    return target / "_build/html", end.elapsed - start.elapsed, processor
+    return [str(target / "_build/html"), end.elapsed - start.elapsed, processor]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """(folder of the pages, seconds that the strict build took, of them seconds of processor time)."""
+    folder, *seconds = once(tmp_path_factory, "site", build)
+    return Path(folder), *seconds
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +148,10 @@ def visit(browser, address):
 
 
 @pytest.fixture(scope="session")
-def environment():
+def environment(tmp_path_factory):
     """Python of an environment like Colab's. Where pip cannot make it the test is skipped, in CI it fails."""
     try:
-        return colab.environment()
+        return Path(once(tmp_path_factory, "colab", lambda _: str(colab.environment())))
     except subprocess.CalledProcessError:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
         refuse("pip could not install requirements-colab.txt: is there a network?")

@@ -1,24 +1,34 @@
 """The path through Colab: a forked and released copy, an empty folder, and packages like those Colab has.
 
-`make test` runs one chapter to its end this way, tools/colab.py all of them.
+`make test` runs one chapter to its end this way, tools/chapter/colab.py all of them.
 """
 
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests.conftest import once
 from tools.chapter import chapters, colab, setup_cell
 
+pytestmark = pytest.mark.slow
 CHAPTER = "02_bits_per_dimension.ipynb"
 names = pytest.mark.parametrize("name", [path.name for path in chapters.paths()])
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    return colab.publish(tmp_path_factory.mktemp("published"))
+    """(book/ of the release, git's settings), as `colab.publish` gives them."""
+
+    def publish(folder):
+        book, settings = colab.publish(folder)
+        return [str(book), settings]
+
+    book, settings = once(tmp_path_factory, "published", publish)
+    return Path(book), settings
 
 
 def setup(nb):
@@ -76,6 +86,7 @@ def test_after_a_restart_the_setup_cell_finds_the_clone_again(start):
         assert printed.text.strip() == colab.RELEASE
 
 
+@pytest.mark.chapter
 def test_a_chapter_runs_to_its_end(environment, published, tmp_path):
     nb = chapters.read(published[0] / CHAPTER)
     done = colab.run(nb, tmp_path, published[1] | {"LIKELAB_PAIR": "standin"})

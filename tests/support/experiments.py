@@ -7,9 +7,7 @@ import pytest
 
 from likelab.explore.gallery.dials import dials as show_dials
 from likelab.explore.gallery.latent_interpolation import latent_interpolation
-from likelab.explore.gallery.receptive_field import (
-    receptive_field,
-)
+from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
 from likelab.explore.gallery.shell import shell
 from likelab.explore.gallery.terms import Costs
@@ -40,6 +38,15 @@ def grid(experiment):
         ends = itertools.product(*((s[0], s[-1]) for s in settings))
         every = [*ends, *([s[rng.integers(len(s))] for s in settings] for _ in range(400))]
     return [dict(zip(names, settings, strict=True)) for settings in every]
+
+
+def sample(experiment, count=20):
+    """Settings with each control at either end, the others at the start, and `count` more at random."""
+    rng = np.random.default_rng(0)
+    ends = [experiment.start | {c.name: end} for c in experiment.controls for end in (c.settings[0], c.settings[-1])]
+    return ends + [
+        {c.name: c.settings[rng.integers(len(c.settings))] for c in experiment.controls} for _ in range(count)
+    ]
 
 
 def pairs():
@@ -107,6 +114,10 @@ def warp():
     return show_warp(moves(), points, {"a <point>": (0.3, -0.5), "a far one": (-1.2, 1.4)})
 
 
+def one_pair():
+    return threshold(scores(), **NAMES)
+
+
 # The experiments beside the threshold of one pair.
 OTHERS = {
     "pairs": pairs,
@@ -121,9 +132,12 @@ OTHERS = {
 }
 
 
+EVERY = {"threshold": one_pair} | OTHERS
+
+
 @pytest.fixture(scope="module")
 def experiment():
-    return threshold(scores(), **NAMES)
+    return one_pair()
 
 
 @pytest.fixture(scope="module", params=OTHERS)
