@@ -127,13 +127,14 @@ def test_what_a_server_may_do_with_a_good_file(world, odd):
 
 @pytest.mark.parametrize("mirror", [True, False])
 def test_a_slow_address_is_passed_over_and_taken_where_it_is_the_only_one(world, monkeypatch, mirror):
-    hours = iter(range(0, 10**9, 30))  # at each look at the clock, half a minute has passed
-    monkeypatch.setattr(download, "time", types.SimpleNamespace(monotonic=lambda: next(hours)))
+    seconds = iter(range(10**9))  # at each look at the clock another one has passed
+    monkeypatch.setattr(download, "time", types.SimpleNamespace(monotonic=lambda: next(seconds)))
     content = world.publish_svhn()
-    monkeypatch.setattr(download, "SLOW", len(content))
+    monkeypatch.setattr(download, "SLOW", 2 * len(content))
+    monkeypatch.setattr(download, "GRACE", 0)
     good = data_servers.sends(content)
     world.answer(SVHN, good, good if mirror else None)
-    if mirror:  # which is as fast as the content is long
+    if mirror:  # which is given time
         world.answer(SVHN, good, lambda handler: (monkeypatch.setattr(download, "GRACE", 1e9), good(handler)))
     load_svhn(world)
     asked = {"/official/test_32x32.mat": 1, "/mirror/test_32x32.mat": 1}
