@@ -129,12 +129,12 @@ def test_noise_is_new_in_training_and_the_images_own_in_evaluation(name):
         assert torch.equal(one, two)
 
 
-@pytest.mark.parametrize("name", NOISY)
-def test_a_loop_of_ones_own_does_not_learn_the_noise_by_heart(name):
+@pytest.mark.parametrize(("name", "steps"), [("VAE", 30), ("Glow", 150)])
+def test_a_loop_of_ones_own_does_not_learn_the_noise_by_heart(name, steps):
     """As every tutorial writes it. On the few images that it was trained on, old noise is no better than new."""
     model = build(name).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(60):
+    for _ in range(steps):
         loss = -model.log_prob(IMAGES[:8]).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -143,8 +143,7 @@ def test_a_loop_of_ones_own_does_not_learn_the_noise_by_heart(name):
     with torch.no_grad():
         own = model.log_prob(IMAGES[:8]).mean()
         new = torch.stack([model.log_prob(IMAGES[:8], generator=torch.Generator().manual_seed(k)) for k in range(20)])
-    spread = new.mean(1).std()
-    assert abs(own - new.mean()) < 4 * spread, "the images' own noise was learnt"
+    assert abs(own - new.mean()) < 3 * new.mean(1).std(), "the images' own noise was learnt"
 
 
 @pytest.mark.parametrize("name", STARTED)
