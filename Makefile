@@ -1,7 +1,7 @@
 # What readers and authors run; `make` alone lists it. Each target first sees to .venv (tools/environment.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book check test test-all execute export lint lab bank bench links lock release fork clean
+.PHONY: help book check browser chapters test test-all execute export lint lab bank bench links lock release fork clean
 
 python := .venv/bin/python
 find_python := $(or $(PYTHON),python3)
@@ -36,6 +36,15 @@ check: ## what one works with: style, tests of the library and the tools; a minu
 	$(call setup,requirements-dev.txt)
 	$(lint)
 	$(pytest) -m "not slow and not browser and not chapter" tests/library tests/tools
+
+browser: ## build the site, and look at its pages in a browser
+	$(call setup,requirements-dev.txt)
+	$(pytest) -m browser
+
+chapters: ## run each chapter once, and the slow tests
+	$(call setup,requirements-dev.txt)
+	$(pytest) -m "(slow or chapter) and not browser"
+	$(python) -m tools.chapter.run_chapters
 
 test: ## check everything, running each chapter once (real images where they are, else stand-ins)
 	$(call setup,requirements-dev.txt)
