@@ -40,6 +40,11 @@ def browser():
         browser.close()
 
 
+def pytest_configure():
+    """Small tensors gain nothing by several threads, and lose much where other programs have the processors."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Tests that build the site or look at it are no part of `make check`, wherever they stand."""

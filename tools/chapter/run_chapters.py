@@ -20,10 +20,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
-import psutil
-
-from tools.chapter import chapters, rules
+from tools.chapter import chapters, peak, rules
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 CELL_TIMEOUT = 900  # seconds
@@ -67,27 +66,6 @@ def processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def wait(process):
-    """Wait for a process. Returns the peak in MiB of resident memory of the largest process in its tree.
-
-    Exact where the system keeps account of it; on Windows the tree is looked at five times a second.
-    """
-    if hasattr(os, "wait4"):
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB elsewhere
-    peak = 0
-    while process.poll() is None:
-        try:
-            top = psutil.Process(process.pid)
-            memory = [one.memory_info() for one in (top, *top.children(recursive=True))]
-            peak = max(peak, *(getattr(one, "peak_wset", one.rss) for one in memory))
-        except psutil.NoSuchProcess:
-            pass  # it has ended in between
-        time.sleep(0.2)
-    return peak / 2**20
-
-
 def run(path, pair, threads=None):
     """Run one chapter on one pair, with as many threads as PyTorch and NumPy choose or as are given: a Result."""
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--color=no", "-q"]
@@ -97,12 +75,11 @@ def run(path, pair, threads=None):
     if threads:
         environment |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
     start = time.perf_counter()
-    with tempfile.TemporaryFile() as output:  # a pipe would fill up while the end is waited for
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        peak = wait(process)
-        output.seek(0)
-        said = output.read().decode("utf-8", errors="replace")
-    return Result(process.returncode == 0, said, peak, time.perf_counter() - start)
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "peak"
+        measured = [sys.executable, "-P", peak.__file__, told, *command]
+        done = subprocess.run(measured, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8", errors="replace")
+        return Result(done.returncode == 0, done.stdout, float(told.read_text("utf-8")), time.perf_counter() - start)
 
 
 def verdict(path, pair, threads=None):
