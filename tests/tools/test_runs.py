@@ -1,5 +1,6 @@
 """Training the bank: what is there, what is trained anew, what is kept, and by how many processes."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -37,7 +38,7 @@ def images(n, seed):
 def tiny_set(name, split):
     """In the place of `data.load`: 40 images of noise."""
     seed = 2 * (name == "svhn") + (split == "test")
-    return data.ImageSet(name, split, images(40, seed), torch.zeros(40), 40, real=True)
+    return data.ImageSet(name, split, images(40, seed), torch.zeros(40), 40, real=True, official=True)
 
 
 def use_tiny_runs(patch, folder):
@@ -269,6 +270,18 @@ def test_images_that_are_drawn_a_little_otherwise_are_left_out(folder, monkeypat
     monkeypatch.setattr(data, "load", lambda *of: drawn if of == ("svhn", "test") else tiny_set(*of))
     assert tool.main(["--confirm", "tiny"]) == 0 and told("tiny")["confirmed"]["scores"] == "118 of 120"
     assert "of 118 scores" in capsys.readouterr().out
+
+
+def test_a_card_is_told_more_of_its_own_images_and_nothing_of_others(folder, monkeypatch):
+    """A data set that has grown since, and one that is found not to be the published one."""
+    before = told("tiny")["data"]
+    train_set = tiny_set("cifar10", "train")
+    grown = dataclasses.replace(train_set, images=torch.cat([train_set.images, images(20, 9)]), labels=torch.zeros(60))
+    other = dataclasses.replace(tiny_set("svhn", "test"), official=False, provenance="cut anew")
+    sets = {("cifar10", "train"): grown, ("svhn", "test"): other}
+    monkeypatch.setattr(data, "load", lambda *of: sets.get(of) or tiny_set(*of))
+    assert confirm.confirm("tiny")[0]
+    assert told("tiny")["data"] == before | {"outside": before["outside"] + ", not the published file: cut anew"}
 
 
 @pytest.mark.parametrize(

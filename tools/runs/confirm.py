@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from likelab import bank, data, training
-from tools.runs.recipes import RUNS, changed, code_digest, images_of, state
+from tools.runs.recipes import RUNS, changed, code_digest, images_of, state, told_of
 from tools.runs.train import store
 
 # What float32, summed in another order, changes in the score of an image: bits/dim, or a share of the score if that is
@@ -38,7 +38,7 @@ def confirm(name):
     card = bank.card(name)
     if other := changed(name, card):
         return False, f"another {' and '.join(other)} than in its card: train it"
-    used, (images, stored) = images_of(name)[0], seen_and_stored(name)
+    (used, sets), (images, stored) = images_of(name), seen_and_stored(name)
     total = sum(len(keys) for keys in bank.seen(name).values())
     if len(stored) < HERE * total:
         few = f"{len(stored):,} of the {total:,} images of its scores are here"
@@ -54,13 +54,15 @@ def confirm(name):
         except RuntimeError as error:
             return False, f"its weights are not those of today's model: {' '.join(str(error).split())[:300]}"
         weights = None if weights.keys() == held.keys() else model.state_dict()
-    now = np.concatenate([training.evaluate(model.eval(), part).numpy() for part in images])
-    change = abs(now - stored)
+    scored = np.concatenate([training.evaluate(model.eval(), part).numpy() for part in images])
+    change = abs(scored - stored)
     k = int(change.argmax())  # of a NaN, where there is one
     words = f"the largest change of {len(stored):,} scores is {change[k]:.1e} bits/dim, of {stored[k]:.1f}"
     if not (change <= np.maximum(TOLERANCE, SHARE * abs(stored))).all():
         return False, f"scores have moved, {words}: train it"
     card["code"] = code_digest(RUNS[name][0])
+    # More may be known of the same images today; where a data set has grown, they are others than those of the run.
+    card["data"] |= {key: now for key, now in told_of(used, sets).items() if now.startswith(card["data"].get(key, "?"))}
     card["confirmed"] = {
         "date": date.today().isoformat(),
         "scores": f"{len(stored):,} of {total:,}",

@@ -68,6 +68,13 @@ def images_of(name):
     }
 
 
+def told_of(used, sets):
+    """What a card says of a run's images: which sets, how many of how many, and whether they are the published ones."""
+    return {"trained on": f"{used.name} train, {used.count}"} | {
+        role: f"{part.name} {part.split}, {part.count}" for role, part in sets.items()
+    }
+
+
 def code_digest(recipe):
     """Digest of the module that defines the run's model, and of the modules of models that this one imports."""
     made = digests.library([ast.parse(f"import likelab.models.{recipe['model']}")], chapters.BOOK)

@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 
 from likelab import bank, bits, data, files, training
-from tools.runs.recipes import RUNS, code_digest, described, images_of
+from tools.runs.recipes import RUNS, code_digest, described, images_of, told_of
 
 WATCHED = 250  # test images of each set that are scored along the training
 
@@ -95,8 +95,7 @@ def trained(name, machine):
         "architecture": recipe["architecture"],
         "parameters": sum(p.numel() for p in model.parameters()),
         "recipe": described(name),
-        "data": {"trained on": f"{used.name} train, {len(used):,} of {used.total:,} images"}
-        | {role: f"{part.name} {part.split}, {len(part):,} of {part.total:,} images" for role, part in sets.items()},
+        "data": told_of(used, sets),
         **how,
         "results": {
             key: {"images": len(values), "bits_per_dim": round(float(values.mean()), 4)}
