@@ -19,7 +19,7 @@ export LIKELAB_DATA
 endif
 
 define setup
-@command -v $(find_python) >/dev/null 2>&1 || { echo "$(find_python) is not there. Install Python 3.11, 3.12 or 3.13, or name one: make $@ PYTHON=/path/to/python3.13" >&2; exit 1; }
+@$(find_python) -c "" 2>/dev/null || { echo "$(find_python) does not run. Install Python 3.11, 3.12 or 3.13, or name one: make $@ PYTHON=/path/to/python3.13" >&2; exit 1; }
 @PYTHON="$(PYTHON)" $(find_python) tools/environment.py $(1)
 endef
 

@@ -2,7 +2,7 @@
 
     python3 tools/environment.py requirements-site.txt
 
-The Makefile calls it before everything else. It runs with Python 3.8, so that a Python too old for the book still
+The Makefile calls it before everything else. It runs with Python 3.6, so that a Python too old for the book still
 gets as far as the line that says so. PYTHON in the environment names the interpreter that .venv is to have.
 An environment that is damaged, unfinished or was moved is begun anew.
 """
@@ -135,7 +135,8 @@ def install(requirements):
     if run.returncode:
         print("\n".join(log[-15:]))
         sys.exit(f"pip could not install {requirements}; what it said stands above. Mend that, then make again.")
-    if names := missing(requirements):
+    names = missing(requirements)
+    if names:
         sys.exit(f"pip says that it is done, but .venv lacks {names[0]}: look for the cause in `pip config list`.")
 
 
