@@ -170,48 +170,51 @@ def wheel(folder, name, version):
 
 @pytest.fixture
 def served(tmp_path):
-    """(folder, address, list of the paths that were asked for) of a server on this machine."""
-    asked = []
+    """(folder, address) of a server on this machine."""
 
     class Files(SimpleHTTPRequestHandler):
         def log_message(self, *_):
-            asked.append(self.path)
+            pass
 
     (tmp_path / "served").mkdir()
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=tmp_path / "served")) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield tmp_path / "served", f"http://127.0.0.1:{server.server_port}", asked
+        yield tmp_path / "served", f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-@posix
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pip's own index has no other build than the CPU's")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pip's own index has builds for the CPU alone")
+
+
+def without_nvidia(house, cpu_builds):
+    """Let the script take that address for PyTorch's, and find no driver, should there be one."""
+    script = house.script.read_text().replace("/proc/driver/nvidia", "/nowhere").replace("nvidia-smi", "nowhere")
+    house.script.write_text(script.replace("https://download.pytorch.org/whl/cpu", cpu_builds))
+    house.list.write_text("torch==1\n")
+
+
+@linux
 def test_the_real_pip_takes_the_cpu_build_and_puts_it_into_the_environment(tmp_path, served):
-    folder, address, asked = served
+    folder, address = served
     wheel(folder / "cpu/torch", "torch", "1+cpu")
     wheel(tmp_path / "plain", "torch", "1")
-    (tmp_path / "pip.conf").write_text(f"[install]\ntarget = {tmp_path}/conf\n[global]\nuser = true\nno-deps = true\n")
+    (tmp_path / "pip.conf").write_text(f"[install]\ntarget = {tmp_path}/conf\n[global]\nuser = true\ndry-run = true\n")
     settings = {"PIP_TARGET": f"{tmp_path}/target", "PIP_PREFIX": f"{tmp_path}/prefix", "PIP_ROOT": f"{tmp_path}/root"}
     settings |= {"PIP_CONFIG_FILE": f"{tmp_path}/pip.conf", "PIP_USER": "1", "PIP_FIND_LINKS": f"{tmp_path}/plain"}
-    settings |= {"PIP_INDEX_URL": f"{address}/none", "no_proxy": "127.0.0.1"}
     house = House(tmp_path, Path(pip.__file__).parent)
-    house.list.write_text("torch==1\n")
-    script = house.script.read_text().replace("/proc/driver/nvidia", "/nowhere").replace("nvidia-smi", "nowhere")
-    house.script.write_text(script.replace("https://download.pytorch.org/whl/cpu", f"{address}/cpu"))
-    assert house.setup(**settings)[0] == 0
+    without_nvidia(house, f"{address}/cpu")
+    assert house.setup(PIP_INDEX_URL=f"{address}/none", no_proxy="127.0.0.1", **settings)[0] == 0
     assert next(house.venv.glob("lib/python*/site-packages/torch-*")).name == "torch-1+cpu.dist-info"
     assert not {"conf", "target", "prefix", "root"} & set(os.listdir(tmp_path))
 
-    asked.clear()
-    house.list.write_text("torch==1  # again\n")
-    assert house.setup(**settings)[0] == 0
-    assert not [path for path in asked if path.startswith("/cpu")], "an installed torch of that version is left alone"
 
-    shutil.rmtree(house.venv)
-    shutil.rmtree(folder / "cpu")
-    code, output, _ = house.setup(**settings)
-    assert code == 0 and f"{address}/cpu does not answer" in output
-    assert next(house.venv.glob("lib/python*/site-packages/torch-*")).name == "torch-1.dist-info"
+@linux
+def test_where_pytorchs_index_does_not_answer_torch_comes_from_pips_own_and_one_that_is_there_is_left_alone(house):
+    without_nvidia(house, "http://127.0.0.1:9/cpu")
+    assert "http://127.0.0.1:9/cpu does not answer" in house.setup(no_proxy="127.0.0.1")[1]
+    house.list.write_text("torch==1  # and nothing else\n")
+    code, output, _ = house.setup()
+    assert code == 0 and output.startswith("Installing") and "does not answer" not in output
 
 
 # --- Lists and locks ---
