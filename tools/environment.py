@@ -130,11 +130,10 @@ def install(requirements):
     said = "\n".join(log)
     if run.returncode and re.search(NO_NETWORK, said):
         sys.exit("pip cannot reach its package index: connect to the network or set pip's proxy, then make again.")
-    if run.returncode and "(constraint)" in said:
-        sys.exit(f"{requirements} and the versions in locks/ contradict each other: run `make lock`, then make again.")
     if run.returncode:
         print("\n".join(log[-15:]))
-        sys.exit(f"pip could not install {requirements}; what it said stands above. Mend that, then make again.")
+        remedy = "If a list contradicts its lock, `make lock`. Then" if "(constraint)" in said else "Mend that, then"
+        sys.exit(f"pip could not install {requirements}; what it said stands above. {remedy} make again.")
     names = missing(requirements)
     if names:
         sys.exit(f"pip says that it is done, but .venv lacks {names[0]}: look for the cause in `pip config list`.")
