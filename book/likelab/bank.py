@@ -220,21 +220,14 @@ def _write(path, content):
     return digest_of(content)
 
 
-def read_weights(path: str | Path, digest: str) -> dict[str, torch.Tensor]:
-    """The tensors of a weight file, by name, on the CPU; the file's SHA-256 must be `digest`.
-
-    Raises DataError where the file is missing, altered, of a newer format, or holds something else than tensors.
-    """
-    path = Path(path)
-    return _tensors(path, _content(path, digest, "a weight file"))
-
-
 def load_weights(path: str | Path, digest: str, model: nn.Module) -> nn.Module:
     """Load a weight file, whose SHA-256 must be `digest`, into `model`, and return the model.
 
-    Raises DataError as `read_weights` does, and where the weights are another model's; the model is then as it was.
+    Raises DataError where the file is missing, altered, of a newer format, holds something else than tensors, or the
+    weights of another model; the model is then as it was.
     """
-    weights = read_weights(path, digest)
+    path = Path(path)
+    weights = _tensors(path, _content(path, digest, "a weight file"))
     _compare(path, weights, model.state_dict())
     model.load_state_dict(weights)
     return model

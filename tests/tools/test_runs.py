@@ -309,18 +309,6 @@ def weights_of(other):
     rewrite("tiny", weights=bank.save_weights(bank.FOLDER / "tiny.pt", bank.load(other).state_dict()))
 
 
-def test_older_names_of_weights_are_translated_once(folder, monkeypatch):
-    """A file that does not say that its model was started, and calls a part otherwise."""
-    today = bank.load("flow").state_dict()
-    older = {key.replace("coupling", "joint"): value for key, value in today.items() if "initialised" not in key}
-    rewrite("flow", weights=bank.save_weights(folder / "flow.pt", older), code="another")
-    assert not confirm.confirm("flow")[0]
-    monkeypatch.setitem(confirm.RENAMED, "glow", {"joint": "coupling"})
-    assert confirm.confirm("flow")[0] and state("flow") == "there"
-    found = bank.load("flow").state_dict()
-    assert found.keys() == today.keys() and all(torch.equal(found[key], today[key]) for key in today)
-
-
 # --- Runs side by side ---
 
 

@@ -3,9 +3,9 @@
 from datetime import date
 
 import numpy as np
-import torch
 
 from likelab import bank, data, training
+from likelab.errors import DataError
 from tools.runs.recipes import RUNS, changed, code_digest, images_of, state, told_of
 from tools.runs.train import store
 
@@ -13,19 +13,6 @@ from tools.runs.train import store
 # more. An image of clothes has 5,482 bits/dim under the Glow of MNIST.
 TOLERANCE, SHARE = 2e-4, 5e-5
 HERE = 0.9  # of a run's images; the stand-ins, drawn on another machine, differ by a grey level in two of a hundred
-
-# Parts of the names that weights had when the bank was made, {model: {old: new}}.
-RENAMED = {
-    "pixelcnn": {"rows": "vertical", "left": "horizontal", "across": "vertical_to_horizontal"},
-    "pixelcnn_local": {"look": "inputs", "think": "hidden"},
-    "vae": {
-        "spread": "decoder.scale",
-        "shrink": "encoder.scale",
-        "log_std": "encoder.log_std",
-        "encoder": "encoder.net",
-        "decoder": "decoder.net",
-    },
-}
 
 
 def confirm(name):
@@ -43,17 +30,14 @@ def confirm(name):
     if len(stored) < HERE * total:
         few = f"{len(stored):,} of the {total:,} images of its scores are here"
         return False, f"{few}: set LIKELAB_DATA to a folder that has them, or train it"
-    model, weights = bank.build(card["model"], card["architecture"]), None
+    model = bank.build(card["model"], card["architecture"])
     if card["model"] == "gaussian":
         model.fit(used.images).ridge.fill_(card["ridge"])
     else:
-        held = bank.read_weights(bank.FOLDER / f"{name}.pt", card["weights"])
-        weights = todays_names(card["model"], held, model.state_dict())
         try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            return False, f"its weights are not those of today's model: {' '.join(str(error).split())[:300]}"
-        weights = None if weights.keys() == held.keys() else model.state_dict()
+            bank.load_weights(bank.FOLDER / f"{name}.pt", card["weights"], model)
+        except DataError as error:
+            return False, f"its weights are not those of today's model: {error}"
     scored = np.concatenate([training.evaluate(model.eval(), part).numpy() for part in images])
     change = abs(scored - stored)
     k = int(change.argmax())  # of a NaN, where there is one
@@ -68,7 +52,7 @@ def confirm(name):
         "scores": f"{len(stored):,} of {total:,}",
         "largest change": float(f"{change[k]:.1e}"),
     }
-    store(name, card, weights)
+    store(name, card)
     return True, f"confirmed, {words}"
 
 
@@ -85,13 +69,3 @@ def seen_and_stored(name):
         images.append(here[role][[k for k, _ in found]])
         scores.append(stored[role][[k for _, k in found]])
     return images, np.concatenate(scores)
-
-
-def todays_names(model, held, wanted):
-    """Stored weights under the names of `wanted`. What is trained was started, though older files do not say so."""
-    if held.keys() == wanted.keys():
-        return held
-    renamed = RENAMED.get(model, {})
-    weights = {".".join(renamed.get(part, part) for part in name.split(".")): value for name, value in held.items()}
-    flags = [name for name in wanted.keys() - weights.keys() if name.rpartition(".")[2] == "initialised"]
-    return weights | {name: torch.tensor(True) for name in flags}
