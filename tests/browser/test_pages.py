@@ -79,7 +79,10 @@ KNOWN = {
     ("aria-required-children", ".citation-list"): ("docutils lists references in roles now withdrawn", "references"),
     ("aria-deprecated-role", ".citation-list > *"): ("the same", "references"),
     ("aria-allowed-role", ".citation-list > *"): ("the same", "references"),
-    ("empty-table-header", "thead th:first-child"): ("a table of rows by columns: no word for its corner", "reproducibility"),
+    ("empty-table-header", "thead th:first-child"): (
+        "a table by rows and columns: no word for its corner",
+        "reproducibility",
+    ),
 }
 # Everything unfolded, and of what a page has thousands of, code's tokens, formulas and rows, a few of each kind: else
 # their contrast alone takes a quarter of a minute a chapter.

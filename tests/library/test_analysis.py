@@ -1,6 +1,7 @@
 """The estimators of chapters 09 and 10, as the chapters define them, against exact values on small cases."""
 
 import ast
+import functools
 import math
 
 import numpy as np
@@ -43,18 +44,18 @@ def start():
     return 256 * torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
-NINE = ("along", "curvature", "random_signs", "squared_products")
+NINE = ("encoded", "velocity", "along", "curvature", "random_signs", "squared_products")
 
 
 def test_curvature_along_every_axis_adds_up_to_the_trace_of_the_hessian(flow, start):
-    curvature = defined("09", NINE, {"torch": torch, "jvp": jvp})["curvature"]
+    curvature = defined("09", NINE, {"torch": torch, "jvp": jvp, "functools": functools})["curvature"]
     hessian = torch.autograd.functional.hessian(lambda y: flow.log_density(y.reshape(1, 3, 4, 4))[0], start.flatten())
     axes = torch.eye(48, dtype=torch.float64).reshape(48, 3, 4, 4)
     assert torch.allclose(curvature(flow, start, axes), hessian.diagonal(), rtol=1e-7, atol=1e-12)
 
 
 def test_hutchinson_by_both_products_is_the_exact_trace(flow, start):
-    space = defined("09", NINE, {"torch": torch, "jvp": jvp, "x0": start})
+    space = defined("09", NINE, {"torch": torch, "jvp": jvp, "functools": functools, "x0": start})
     signs = space["random_signs"](4000, seed=0).double()
     by_jvp, bend, by_vjp = space["squared_products"](flow, start, signs)
 

@@ -1,4 +1,4 @@
-"""The explorable figures: their numbers, their HTML without a kernel, their widgets with one, in a browser."""
+"""The explorable figures: their numbers, their HTML without a kernel, their widgets with one."""
 
 import base64
 import io

@@ -9,7 +9,6 @@ from scipy.stats import multivariate_normal
 
 from likelab import bits, contracts
 from likelab.models.gaussian import Gaussian
-from tests.support import second_device
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +75,6 @@ def test_noise_of_samples_follows_the_temperature(images):
     cold = model.sample(10, temperature=0)
     assert (cold == cold[:1]).all() and torch.equal(cold[0].flatten(), model.mean.floor().to(torch.uint8))
     assert model.sample(3, generator=torch.Generator().manual_seed(1)).float().var(0).mean() > 100
-
-
-def test_it_works_where_its_buffers_are(images):
-    here = Gaussian(shape=(3, 4, 2)).fit(images)
-    with second_device.there():
-        model = Gaussian(shape=(3, 4, 2)).to(second_device.DEVICE).fit(images)
-        scores, drawn = model.log_prob(images), model.sample(3, generator=torch.Generator().manual_seed(0))
-        assert {t.device.type for t in (scores, drawn, *model.buffers())} == {"second_device"}
-        assert torch.allclose(scores.cpu(), here.log_prob(images))
-        assert torch.equal(drawn.cpu(), here.sample(3, generator=torch.Generator().manual_seed(0)))
 
 
 def test_it_keeps_the_contract_and_draws_nothing(images):

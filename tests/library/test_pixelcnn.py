@@ -11,7 +11,6 @@ from likelab import bits
 from likelab.models.pixelcnn import PixelCNN, generate, generate_cached, shift_down, shift_right, with_ones
 from likelab.models.pixelcnn_local import LocalPixelCNN
 from likelab.models.vae import discretised_logistic, to_grey_levels
-from tests.support import second_device
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -257,18 +256,6 @@ def test_it_learns():
         loss.backward()
         optimiser.step()
     assert loss.item() < 5  # 7.2 at the start
-
-
-@pytest.mark.parametrize("kind", [PixelCNN, LocalPixelCNN])
-def test_it_works_where_its_weights_are(kind):
-    model, x8 = kind((3, 4, 4), channels=4), images(2, (3, 4, 4))
-    with torch.no_grad():
-        here = model.log_prob(x8), model.sample(2, generator=torch.Generator().manual_seed(1))
-        with second_device.there():
-            model.to(second_device.DEVICE)
-            there = model.log_prob(x8), model.sample(2, generator=torch.Generator().manual_seed(1))
-            assert {result.device.type for result in there} == {"second_device"}
-            assert torch.allclose(there[0].cpu(), here[0]) and torch.equal(there[1].cpu(), here[1])
 
 
 def test_local_model_sees_four_neighbours_and_draws_from_them():

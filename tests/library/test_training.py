@@ -1,8 +1,6 @@
 """The training loop: it learns, repeats itself, keeps the best weights, and stops on nonsense."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from torch import nn
 
 from likelab import training
 from likelab.models.gaussian import Gaussian
-from tests.conftest import ROOT
 
 
 class Bernoullish(nn.Module):
@@ -244,48 +241,6 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     )
     assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
-
-
-def test_it_uses_a_gpu_where_there_is_one():
-    """In a process of its own: it sets up a device that stands in for the GPU (second_device.py)."""
-    code = f"""
-import copy
-import sys
-import torch
-sys.path[:0] = {[str(ROOT), str(ROOT / "book")]}
-from tests.support import second_device
-from likelab import training
-from likelab.models.glow import Glow
-from likelab.models.pixelcnn import PixelCNN
-from likelab.models.vae import VAE
-shape = (3, 8, 8)
-images = torch.randint(0, 256, (280, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-torch.manual_seed(0)
-def fit(model, **options):
-    return training.fit(model, images[:270], images[270:], steps=4, batch_size=2, evaluations=2, clip=10, **options)
-def watch(step, model):
-    seen.append((step, next(model.parameters()).device.type, model.eval().log_prob(images[:1]).device.type))
-for there in (VAE(shape, latents=8, hidden=8, blocks=1), PixelCNN(shape, 8, 1), Glow(shape, steps=(1, 1), hidden=8)):
-    class Recorded(type(there)):
-        def log_prob(self, *arguments, **options):
-            asked.add((self.training, next(self.parameters()).device.type))
-            return super().log_prob(*arguments, **options)
-    here, seen, asked = copy.deepcopy(there), [], set()
-    expected, own = fit(here), training.accelerator
-    there.__class__, training.accelerator = Recorded, lambda: second_device.DEVICE
-    with second_device.there():
-        found = fit(there, watch=watch)
-    training.accelerator = own
-    assert seen == [(0, "cpu", "cpu"), (2, "cpu", "cpu"), (4, "cpu", "cpu")], seen
-    assert {{device for mode, device in asked if mode}} == {{"second_device"}}, asked
-    for a, b in ((found.train, expected.train), (found.validation, expected.validation)):
-        assert torch.allclose(torch.tensor(a), torch.tensor(b), atol=1e-4), (found, expected)
-    assert {{p.device.type for p in there.parameters()}} == {{"cpu"}}
-    assert torch.allclose(there.log_prob(images[:9]), here.log_prob(images[:9]), rtol=1e-4)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "training on second_device" in done.stderr
 
 
 def test_an_interrupted_model_is_back_on_its_device(monkeypatch):

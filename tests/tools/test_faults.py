@@ -160,6 +160,7 @@ WRITTEN_AT_ONCE = {
     "book/likelab/download.py",  # writes beside and renames, as a download may go on where it was
     "book/likelab/files.py",
     "tools/chapter/colab.py",
+    "tools/chapter/peak.py",  # a number, for the process that waits for it
     "tools/runs/bank.py",
     "tools/environment.py",
     "tools/website/extension.py",
