@@ -7,7 +7,7 @@ python := .venv/bin/python
 find_python := $(or $(PYTHON),python3)
 lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
 # A process of tests for each core, but torch takes half a gigabyte in each.
-pytest = $(python) -m pytest -n logical --maxprocesses 4 --dist loadfile
+pytest = $(python) -m pytest -n logical --maxprocesses 4 --dist worksteal
 lists := requirements.txt requirements-site.txt requirements-lab.txt requirements-dev.txt
 compile := pip compile --universal --python-version 3.11 --upgrade --quiet --no-annotate --custom-compile-command "make lock"
 

@@ -54,6 +54,7 @@ def test_curvature_along_every_axis_adds_up_to_the_trace_of_the_hessian(flow, st
     assert torch.allclose(curvature(flow, start, axes), hessian.diagonal(), rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_hutchinson_by_both_products_is_the_exact_trace(flow, start):
     space = defined("09", NINE, {"torch": torch, "jvp": jvp, "functools": functools, "x0": start})
     signs = space["random_signs"](4000, seed=0).double()

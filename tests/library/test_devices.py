@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 def test_models_work_and_are_trained_on_another_device():
     """In a process of its own, as torch knows of a second device for all of a process."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/support/on_second_device.py"]

@@ -551,6 +551,7 @@ def test_a_figure_that_is_too_heavy_or_names_what_is_not_there_is_refused():
         bare(summary="{z}")
 
 
+@pytest.mark.slow
 def test_one_id_serves_one_cell_which_may_be_run_again():
     """In a kernel: a bundle of widget and HTML, no widget state stored, a second experiment of an id refused."""
     figure = "threshold({'a': ([1., 2.], [1., 3.])}, inside='in', outside='out'%s)"

@@ -116,6 +116,7 @@ def test_energy_is_within_a_factor_of_two_of_the_real_one_in_every_band(measured
     assert np.abs(np.log(ratio)).max() < np.log(2), ratio
 
 
+@pytest.mark.slow
 def test_a_gaussian_falls_into_the_trap(made):
     """It falls as deep as with the real pair: 4.9 bits/dim inside, 3.9 outside, AUROC 0.025 (chapter 02)."""
     train, test, outside = (made[key][0] for key in (("leaves", "train"), ("leaves", "test"), ("plates", "test")))

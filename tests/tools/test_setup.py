@@ -194,6 +194,7 @@ def without_nvidia(house, cpu_builds):
 
 
 @linux
+@pytest.mark.slow
 def test_the_real_pip_takes_the_cpu_build_and_puts_it_into_the_environment(tmp_path, served):
     folder, address = served
     wheel(folder / "cpu/torch", "torch", "1+cpu")
