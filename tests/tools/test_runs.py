@@ -350,7 +350,8 @@ SBATCH = """#!/bin/sh
 cp "$1" "{folder}/submitted"
 export SLURM_JOB_ID=12 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
 export SLURM_JOB_NODELIST=here
-sh "$1" >/dev/null 2>&1 &
+sh "$1" >/dev/null 2>"{folder}/said" &
+echo $! >"{folder}/process"
 echo Submitted batch job 12
 """
 SRUN = """#!/bin/sh
@@ -359,8 +360,9 @@ shift 3
 exec "$@" >"$log" 2>&1
 """
 SACCT = """#!/bin/sh
+kill -0 "$(cat "{folder}/process")" 2>/dev/null && state=RUNNING || state=COMPLETED
 echo "JobID|State|NodeList
-12|RUNNING|here"
+12|$state|here"
 """
 
 
@@ -370,8 +372,8 @@ def test_jobs_of_slurm(folder, tmp_path, monkeypatch, capsys):
     """Slurm's commands are stood in for: what is submitted asks for what was wanted, and runs."""
     commands = tmp_path / "commands"
     commands.mkdir()
-    for name, script in {"sbatch": SBATCH.replace("{folder}", str(tmp_path)), "srun": SRUN, "sacct": SACCT}.items():
-        (commands / name).write_text(script)
+    for name, script in {"sbatch": SBATCH, "srun": SRUN, "sacct": SACCT}.items():
+        (commands / name).write_text(script.replace("{folder}", str(tmp_path)))
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
     pretend(monkeypatch, tiny="print('it ran')")
