@@ -140,7 +140,8 @@ def test_the_address_stands_in_one_place(published):
             assert named.search(setup(nb)), f"{name} names no address"
             nb.cells = [cell for cell in nb.cells if not chapters.has_tag(cell, "setup")]
             text = nbformat.writes(nb)
-        if lines := [line for line in text.splitlines() if named.search(line)]:
+        # `make links` leaves out the placeholder, which then names nobody.
+        if lines := [line for line in text.splitlines() if named.search(line) and "linkcheck_ignore" not in line]:
             found[name] = lines
     assert list(found) == ["_config.yml"] and len(found["_config.yml"]) == 1
     assert colab.ADDRESS in found["_config.yml"][0]

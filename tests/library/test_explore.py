@@ -399,7 +399,7 @@ def test_what_is_warped_is_the_flows_own_forward_pass():
     torch.manual_seed(0)
     flow = Level([FlowStep(2, hidden=4, activation=nn.SiLU) for _ in range(3)]).double()
     points = torch.randn(50, 2, 1, 1, dtype=torch.float64)
-    flow.forward_and_log_det(points)
+    flow.initialise(points)
     flow.requires_grad_(False)
     for weight in flow.parameters():
         weight += 0.2 * torch.randn(weight.shape)

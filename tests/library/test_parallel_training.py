@@ -43,7 +43,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
-        [*command, "-m", "tests.library.test_data_parallel", str(folder)],
+        [*command, "-m", "tests.library.test_parallel_training", str(folder)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "book")},
         capture_output=True,

@@ -131,7 +131,7 @@ def test_the_exit_status_and_the_table(monkeypatch, capsys, results, jobs):
 
     monkeypatch.setattr("sys.argv", ["run_chapters.py", f"--jobs={jobs}"])
     monkeypatch.setattr(run_chapters, "real_at_hand", lambda: False)
-    monkeypatch.setattr(run_chapters, "processors", lambda: 6)
+    monkeypatch.setattr(run_chapters, "cpu_count", lambda: 6)
     monkeypatch.setattr(chapters, "chosen", lambda names: [Path(name) for name in outcomes])
     monkeypatch.setattr(run_chapters, "verdict", verdict)
     assert bool(run_chapters.main()) == (not all(results))

@@ -2,6 +2,8 @@
 
 import argparse
 import ast
+import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -24,8 +26,16 @@ METADATA = {  # of every chapter; what else Jupyter stores names the Python that
         "pygments_lexer": "ipython3",
     },
 }
-# Of the kernels that the tools start: clusters and CI images set a backend that shows no figures.
-KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+# Of the kernels that the tools start, so that outputs and verdicts come from the book alone. Clusters and CI images set
+# a backend that shows no figures; -O drops what `assert` checks; start-up files and a matplotlibrc are a person's own.
+KERNEL = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "MATPLOTLIBRC": os.devnull,
+    "IPYTHONDIR": str(ROOT / "_build" / "ipython"),
+    "PYTHONOPTIMIZE": "",
+    "PYTHONSTARTUP": "",
+    "PYTHONWARNINGS": "",
+}
 
 
 def paths(book=BOOK):
@@ -68,7 +78,13 @@ def parser(doc):
 
 
 def command(main, *arguments):
-    """Run a tool's `main` and exit with what it returns; with one line where a file is at fault, or on Ctrl-C."""
+    """Run a tool's `main` and exit with what it returns; with one line where a file is at fault, or on Ctrl-C.
+
+    A terminal or a log that knows fewer letters than UTF-8 shows the others by their numbers.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not so where a test or a notebook reads it
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main(*arguments))
     except DataError as error:

@@ -152,7 +152,7 @@ def run(nb, folder, settings, colab=True):
     profile = {"IPYTHONDIR": str(ENVIRONMENT / ("ipython" if colab else "none"))}
     client = NotebookClient(nb, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(folder)}})
     client.kernel_manager_class = Kernels
-    return client.execute(env=kept | profile | chapters.KERNEL | settings)
+    return client.execute(env=kept | chapters.KERNEL | profile | settings)
 
 
 def main():

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 
+from joblib import cpu_count  # of those that this process may use: affinity, and the share of a container
+
 from tools.chapter import chapters, peak, rules
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
@@ -61,11 +63,6 @@ def plan(paths, real, everything):
     return runs
 
 
-def processors():
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run(path, pair, threads=None):
     """Run one chapter on one pair, with as many threads as PyTorch and NumPy choose or as are given: a Result."""
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--color=no", "-q"]
@@ -99,7 +96,7 @@ def verdict(path, pair, threads=None):
 
 def run_all(runs, jobs):
     """The results of runs, in their order, of which `jobs` go side by side; each is told when it has ended."""
-    threads = max(1, processors() // jobs) if jobs > 1 else None
+    threads = max(1, cpu_count() // jobs) if jobs > 1 else None
 
     def one(path, pair):
         result = verdict(path, pair, threads)
@@ -127,7 +124,7 @@ def main():
     if not real:
         print("The real images are not at hand: stand-ins only.")
     runs = plan(chapters.chosen(options.chapters), real, options.all)
-    jobs = max(1, min(options.jobs or min(processors(), MOST_JOBS), len(runs)))
+    jobs = max(1, min(options.jobs or min(cpu_count(), MOST_JOBS), len(runs)))
     print(
         f"{len(runs)} runs, {jobs} at a time …" if jobs > 1 else f"{len(runs)} runs, one after the other …", flush=True
     )

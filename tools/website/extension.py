@@ -61,7 +61,7 @@ def configure(app, config):
     app.release_here = setup_cell.version(ROOT)
     tag = ["git", "tag", "--list", f"v{app.release_here}"]
     try:
-        app.tag_here = subprocess.run(tag, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        app.tag_here = subprocess.run(tag, cwd=ROOT, capture_output=True, encoding="utf-8").stdout.strip()
     except OSError:  # no git: the pages were not made in a clone
         app.tag_here = ""
 

@@ -16,8 +16,12 @@ from tools.chapter import chapters, setup_cell
 
 
 def git(*arguments):
-    """What git prints. Raises SystemExit with git's own last line where it fails."""
-    run = subprocess.run(["git", *arguments], cwd=chapters.ROOT, capture_output=True, text=True)
+    """What git prints. Raises SystemExit with git's own last line where it fails, and where there is no git."""
+    options = {"cwd": chapters.ROOT, "capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    try:
+        run = subprocess.run(["git", *arguments], **options)
+    except OSError as error:
+        sys.exit(f"git does not run ({error.strerror}): a release is a commit and a tag, so install git first")
     if run.returncode:
         sys.exit(f"git {arguments[0]} failed: {(run.stderr.strip() or run.stdout.strip()).splitlines()[-1]}")
     return run.stdout.strip()
