@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.support import small_chapter
-from tools.chapter import chapters, execute, run_chapters
+from tools.chapter import chapters, colab, execute, run_chapters
 from tools.website import release
 
 OWN_START = "import os\nos.environ['STARTED'] = 'yes'\n"
@@ -104,3 +104,18 @@ def test_what_git_says_is_read_in_any_letters(tmp_path, monkeypatch):
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
     release.git("init", "--quiet", "--initial-branch=prüfung")
     assert release.git("symbolic-ref", "--short", "HEAD") == "prüfung"
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git")
+def test_a_copy_is_published_beside_the_repository_of_a_hook(tmp_path, monkeypatch):
+    """`make test-all` in a hook of a person's repository: nothing is committed there."""
+    own, source = tmp_path / "own", tmp_path / "copies" / "source"
+    source.mkdir(parents=True)
+    (source / "a file").write_text("")
+    subprocess.run(["git", "init", "--quiet", own], check=True)
+    before = sorted(own.joinpath(".git").rglob("*"))
+    monkeypatch.setenv("GIT_DIR", str(own / ".git"))
+    monkeypatch.setattr(colab, "fork", lambda target: source)
+    with pytest.raises(RuntimeError, match="tools.website.release"):  # there are no tools in that copy
+        colab.publish(tmp_path / "copies")
+    assert (source / ".git").is_dir() and sorted(own.joinpath(".git").rglob("*")) == before

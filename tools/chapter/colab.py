@@ -32,6 +32,8 @@ ENVIRONMENT = chapters.ROOT / "_build" / "colab"
 REQUIREMENTS = chapters.ROOT / "requirements-colab.txt"
 SHARED = ("torch", "numpy", "scipy", "matplotlib", "scikit-learn", "pooch", "tqdm", "ipykernel", "setuptools")
 ADDRESS, RELEASE = "https://github.com/someone/book", "99.0.0"
+# What git tells its hooks of the repository that they are of; git that runs inside one would work there.
+OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX")
 # Colab is recognised by a module that its kernels have loaded.
 STARTUP = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 CELL_TIMEOUT = 900  # seconds
@@ -102,7 +104,8 @@ def publish(folder):
     """
     source, served = fork(folder / "source"), folder / "github" / "someone" / "book"
     person = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    nobody = os.environ | person | {"GIT_CONFIG_GLOBAL": ""}
+    kept = {key: value for key, value in os.environ.items() if key not in OF_A_HOOK}
+    nobody = kept | person | {"GIT_CONFIG_GLOBAL": ""}
 
     def run(*command):
         done = subprocess.run(command, cwd=source, env=nobody, stdout=PIPE, stderr=STDOUT, encoding="utf-8")
