@@ -277,6 +277,7 @@ def started(code, *options, **environment):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_threads_are_as_many_as_the_processors_that_the_process_may_use():
     """A container's share of a machine, as joblib reads it, here from a variable; torch sees all processors."""
     code = "from likelab import training; import torch; print(torch.get_num_threads())"
