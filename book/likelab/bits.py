@@ -56,15 +56,15 @@ def dequantise(
     """
     images = as_images(images)
     if generator is not None or fresh:
-        noise = torch.rand(images.shape, generator=generator, device=_device(generator, images))
+        noise = torch.rand(images.shape, **chance(generator, images.device))
     elif len(images):
         own = (_own_rng(image, draw).random(tuple(image.shape), dtype=np.float32) for image in images.cpu())
         noise = torch.stack([torch.from_numpy(values) for values in own])
     else:
-        noise = torch.zeros(images.shape)
+        noise = torch.zeros(images.shape, dtype=torch.float32)
     y = images.float() + noise.to(images.device)
     # In float32, 255 + 0.99999999 rounds up to 256 and would leave the pixel's own interval.
-    return torch.minimum(y, torch.nextafter(images.float() + 1, torch.zeros((), device=images.device)))
+    return torch.minimum(y, torch.nextafter(images.float() + 1, images.new_zeros((), dtype=torch.float32)))
 
 
 def normal_noise(
@@ -81,21 +81,27 @@ def normal_noise(
     """
     images = as_images(images)
     if generator is not None or fresh:
-        noise = torch.randn((len(images), *shape), generator=generator, device=_device(generator, images))
+        noise = torch.randn((len(images), *shape), **chance(generator, images.device))
     elif len(images):
         own = (_own_rng(image, draw).standard_normal(shape, dtype=np.float32) for image in images.cpu())
         noise = torch.stack([torch.from_numpy(values) for values in own])
     else:
-        noise = torch.zeros(0, *shape)
+        noise = torch.zeros(0, *shape, dtype=torch.float32)
     return noise.to(images.device)
 
 
-def counted(draws: int) -> int:
-    """How many draws a bound is averaged over. Raises ValueError below 1, TypeError for what is no whole number."""
-    draws = operator.index(draws)
-    if draws < 1:
-        raise ValueError(f"draws is {draws}: a bound takes at least 1")
-    return draws
+def whole(number: int, name: str, least: int | None = None) -> int:
+    """A whole number as Python's own; NumPy's and torch's count too.
+
+    Raises TypeError for what is none and ValueError below `least`, in the name of the argument.
+    """
+    try:
+        value = operator.index(number)
+    except TypeError as error:
+        raise TypeError(f"{name} must be a whole number, and is {number!r}") from error
+    if least is not None and value < least:
+        raise ValueError(f"{name} is {value}: give at least {least}")
+    return value
 
 
 def checked_temperature(temperature: float) -> float:
@@ -105,8 +111,16 @@ def checked_temperature(temperature: float) -> float:
     return temperature
 
 
-def _device(generator, images):
-    return images.device if generator is None else generator.device
+def chance(generator: torch.Generator | None, device=None, dtype: torch.dtype = torch.float32) -> dict:
+    """What torch.rand and torch.randn are told, to draw from a generator on its own device; without one on `device`.
+
+    dtype: of the numbers; other precisions give other numbers, so it is not left to torch's default. Raises TypeError
+    where the generator is none of torch's.
+    """
+    if generator is not None and not isinstance(generator, torch.Generator):
+        kind = type(generator).__name__
+        raise TypeError(f"generator must be one of torch's, as torch.Generator().manual_seed(0), and is a {kind}")
+    return {"generator": generator, "device": device if generator is None else generator.device, "dtype": dtype}
 
 
 def _own_rng(image, draw):

@@ -3,19 +3,24 @@
 import contextlib
 import copy
 import math
-import operator
 import sys
 import time
 import warnings
 from dataclasses import dataclass, field
+from numbers import Real
 
 import torch
+from joblib import cpu_count
 from torch import distributed, nn
 from tqdm import tqdm
 
 from likelab import bits
 
 FIRST = 256  # images that a data-dependent start sees
+
+# A container with a share of a large machine's processors gets a thread of torch for each of them, which wait for each
+# other. joblib knows the share.
+torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 
 
 class TrainingError(RuntimeError):
@@ -75,7 +80,7 @@ def evaluate(model, images: torch.Tensor, batch_size: int = 100) -> torch.Tensor
 
     The model is asked in evaluation mode, and is then in the mode that it was in.
     """
-    images = bits.as_images(images)
+    images, batch_size = bits.as_images(images), bits.whole(batch_size, "batch_size", 1)
     if not len(images):
         return torch.zeros(0)
     mode = getattr(model, "training", False)
@@ -121,9 +126,10 @@ def fit(
     """
     train = bits.as_images(train, getattr(model, "shape", None))
     validation = bits.as_images(validation, train.shape[1:])
-    steps, evaluations, batch_size = (operator.index(number) for number in (steps, evaluations, batch_size))
+    steps, evaluations = bits.whole(steps, "steps", 1), bits.whole(evaluations, "evaluations", 1)
+    batch_size, seed = bits.whole(batch_size, "batch_size", 1), bits.whole(seed, "seed")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    _check(model, parameters, train, validation, steps, evaluations, batch_size, lr, warmup, clip)
+    _check(model, parameters, train, validation, batch_size, lr, warmup, clip)
 
     home = parameters[0].device
     device = accelerator() if home.type == "cpu" else home
@@ -134,6 +140,7 @@ def fit(
     marks = {round(steps * (k + 1) / evaluations) for k in range(evaluations)}
     title = "training" if device.type == "cpu" else f"training on {device.type}"
     options = {"unit": "step", "mininterval": 1, "file": sys.stderr, "dynamic_ncols": True, "disable": rank > 0}
+    gradients = torch.inference_mode(False), torch.enable_grad()  # whatever the session has switched off
     try:
         if hasattr(model, "initialise") and not getattr(model, "initialised", False):
             first = torch.randint(len(train), (FIRST,), generator=generator)
@@ -141,14 +148,14 @@ def fit(
         if watch:
             watch(0, model)
         model.train()
-        with placed(model, device), tqdm(range(steps), title, **options) as bar:
+        with gradients[0], gradients[1], placed(model, device), tqdm(range(steps), title, **options) as bar:
             for tensor in model.state_dict().values() if ranks > 1 else ():
                 distributed.broadcast(tensor, 0)
             optimiser = torch.optim.Adam(parameters, lr=lr, fused=True)
             for step in bar:
                 batch = train[torch.randint(len(train), (batch_size,), generator=generator)]
                 if flip:
-                    mirrored = torch.rand(batch_size, generator=generator) < 0.5
+                    mirrored = torch.rand(batch_size, **bits.chance(generator)) < 0.5
                     batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
                 share = batch[rank::ranks].to(device)
                 loss = bits.per_dim(model.log_prob(share, generator=noise), batch[0].numel()).sum() / batch_size
@@ -193,24 +200,23 @@ def fit(
     return history
 
 
-def _check(model, parameters, train, validation, steps, evaluations, batch_size, lr, warmup, clip):
+def _check(model, parameters, train, validation, batch_size, lr, warmup, clip):
     """Raise ValueError, with the remedy, for what cannot be trained."""
     name = type(model).__name__
     if not list(model.parameters()):
         raise ValueError(f"{name} has no weights to train" + (": call its own fit" if hasattr(model, "fit") else ""))
     if not parameters:
         raise ValueError(f"all weights of {name} are frozen: set requires_grad of those to train")
+    if any(parameter.is_inference() for parameter in parameters):
+        raise ValueError(f"this {name} was built in torch.inference_mode and cannot be trained: build it outside")
     for images, what in ((train, "training"), (validation, "validation")):
         if not len(images):
             raise ValueError(f"there are no {what} images: give at least one")
-    for number, what in ((steps, "steps"), (evaluations, "evaluations"), (batch_size, "batch_size")):
-        if number < 1:
-            raise ValueError(f"{what} is {number}: give at least 1")
-    for number, what in ((lr, "lr"), (clip, "clip")):
-        if number is not None and not 0 < number < math.inf:
-            raise ValueError(f"{what} is {number}: give a number above 0")
-    if warmup < 0:
-        raise ValueError(f"warmup is {warmup}: give a number of steps, 0 or more")
+    for number, what in ((lr, "lr"), (1 if clip is None else clip, "clip")):
+        if not isinstance(number, Real) or not 0 < number < math.inf:
+            raise ValueError(f"{what} is {number!r}: give a number above 0")
+    if not isinstance(warmup, Real) or not 0 <= warmup < math.inf:
+        raise ValueError(f"warmup is {warmup!r}: give a number of steps, 0 or more")
     if batch_size < processes()[1]:
         raise ValueError(f"a batch of {batch_size} has no image for each of {processes()[1]} processes: make it larger")
 

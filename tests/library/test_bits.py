@@ -97,13 +97,13 @@ def test_fresh_noise_is_new_at_every_call():
 def test_any_whole_number_is_the_number_of_a_draw(one):
     images = some_images()
     assert torch.equal(bits.dequantise(images, draw=one), bits.dequantise(images, draw=1))
-    assert bits.counted(one) == 1
+    assert bits.whole(one, "draws", 1) == 1
 
 
 @pytest.mark.parametrize(("draws", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError)])
 def test_draws_are_counted_from_one(draws, error):
-    with pytest.raises(error):
-        bits.counted(draws)
+    with pytest.raises(error, match="draws"):
+        bits.whole(draws, "draws", 1)
 
 
 def test_auroc_counts_pairs_and_ties_by_halves():

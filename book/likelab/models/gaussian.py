@@ -65,8 +65,8 @@ class Gaussian(nn.Module):
 
         Raises ValueError where the temperature is negative or not finite.
         """
-        source = {"generator": generator, "device": None if generator is None else generator.device}
-        noise = torch.randn(n, len(self.mean), dtype=torch.float64, **source).to(self.mean.device)
+        n = bits.whole(n, "n", 0)
+        noise = torch.randn(n, len(self.mean), **bits.chance(generator, dtype=torch.float64)).to(self.mean.device)
         z = bits.checked_temperature(temperature) * self.variances().sqrt() * noise
         y = self.mean + z @ self.eigenvectors.T
         return y.floor().clamp(0, 255).to(torch.uint8).reshape(n, *self.shape)

@@ -299,7 +299,7 @@ class Glow(nn.Module):
     def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """Mean over draws of log p(x + u), a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,)."""
         images, options = bits.as_images(images, self.shape), {"generator": generator, "fresh": self.training}
-        noisy = (bits.dequantise(images, draw=draw, **options) for draw in range(bits.counted(draws)))
+        noisy = (bits.dequantise(images, draw=draw, **options) for draw in range(bits.whole(draws, "draws", 1)))
         return torch.stack([self.log_density(y) for y in noisy]).mean(0)
 
     @property
@@ -327,15 +327,16 @@ class Glow(nn.Module):
     def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Draw n images: the noise times temperature, decoded. -> uint8 (n, C, H, W).
 
-        Raises RuntimeError where a 1×1 convolution is singular, or decoding leaves the range of the numbers.
+        Raises ValueError where the temperature is negative or not finite, RuntimeError where a 1×1 convolution is
+        singular, or decoding leaves the range of the numbers.
         """
         channels, height, width = self.shape
         weight, latents = next(self.parameters()), []
-        source = {"generator": generator, "device": None if generator is None else generator.device}
+        n, temperature = bits.whole(n, "n", 0), bits.checked_temperature(temperature)
         for level in range(len(self.levels)):
             last = level == len(self.splits)
             channels, height, width = channels * (4 if last else 2), height // 2, width // 2
-            noise = torch.randn(n, channels, height, width, **source).to(weight)
+            noise = torch.randn(n, channels, height, width, **bits.chance(generator)).to(weight)
             latents.append(temperature * self.sigma * noise)
         y = self.decode(latents)
         if not y.isfinite().all():

@@ -216,9 +216,9 @@ class AutoregressiveModel(nn.Module):
     def noise(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """All the chance that n images need: for each pixel K Gumbel and C logistic numbers, (n, K + C, H, W)."""
         sizes = [self.head.mixtures, self.shape[0]]
-        source = {"generator": generator, "device": None if generator is None else generator.device}
-        u = torch.rand(n, sum(sizes), *self.shape[1:], dtype=torch.float64, **source).clamp(1e-7, 1 - 1e-7)
-        gumbel, logistic = u.split(sizes, 1)
+        n = bits.whole(n, "n", 0)
+        u = torch.rand(n, sum(sizes), *self.shape[1:], **bits.chance(generator, dtype=torch.float64))
+        gumbel, logistic = u.clamp(1e-7, 1 - 1e-7).split(sizes, 1)
         return torch.cat([-torch.log(-torch.log(gumbel)), torch.logit(logistic)], 1).to(self.head.weight)
 
     def generate(self, n: int, choose: Callable) -> Tensor:
@@ -231,7 +231,7 @@ class AutoregressiveModel(nn.Module):
         Raises ValueError where the temperature is negative or not finite.
         """
         noise = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
-        x = self.generate(n, lambda mixture, i, j: mixture.sample(noise[:, :, i, j, None, None]))
+        x = self.generate(len(noise), lambda mixture, i, j: mixture.sample(noise[:, :, i, j, None, None]))
         return to_grey_levels(x, self.levels)
 
 

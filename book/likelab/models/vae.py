@@ -213,7 +213,7 @@ class VAE(Autoencoder):
 
     def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """The ELBO, a bound on log P(x) in nats, mean over draws of the latent. uint8 (N, C, H, W) -> (N,)."""
-        draws = range(bits.counted(draws))
+        draws = range(bits.whole(draws, "draws", 1))
         parts = (self.rate_and_distortion(images, draw=draw, generator=generator) for draw in draws)
         return torch.stack([-rate - distortion for rate, distortion in parts]).mean(0)
 
@@ -221,7 +221,7 @@ class VAE(Autoencoder):
         """log p(z) p(x | z) / q(z | x) at draws from q, nats. uint8 (N, C, H, W) -> (draws, N)."""
         x, rows = self.scaled(images), []
         mean, log_std = self.encoder(x)
-        for draw in range(bits.counted(draws)):
+        for draw in range(bits.whole(draws, "draws", 1)):
             z, noise = self.draw_latent(images, mean, log_std, draw, generator)
             prior_over_q = (0.5 * (noise**2 - z**2) + log_std).sum((1, 2, 3))
             rows.append(discretised_logistic(x, *self.decoder(z)).sum((1, 2, 3)) + prior_over_q)
@@ -238,13 +238,18 @@ class VAE(Autoencoder):
         Raises ValueError where the temperature is negative or not finite.
         """
         weight = next(self.parameters())
-        source = {"generator": generator, "device": None if generator is None else generator.device}
-        z = bits.checked_temperature(temperature) * torch.randn(n, *self.latent_shape, **source)
-        u = torch.rand(n, *self.shape, dtype=torch.float64, **source).clamp(1e-7, 1 - 1e-7)
+        n = bits.whole(n, "n", 0)
+        z = bits.checked_temperature(temperature) * torch.randn(n, *self.latent_shape, **bits.chance(generator))
+        u = torch.rand(n, *self.shape, **bits.chance(generator, dtype=torch.float64)).clamp(1e-7, 1 - 1e-7)
         mean, log_scale = self.decoder(z.to(weight))
         return to_grey_levels(mean + log_scale.exp() * torch.logit(u).to(weight))
 
 
 def to_grey_levels(x: Tensor, levels: int = bits.LEVELS) -> Tensor:
-    """Numbers from -1 to 1 -> the nearest of `levels` grey levels, uint8, same shape."""
+    """Numbers from -1 to 1 -> the nearest of `levels` grey levels, uint8, same shape.
+
+    Raises RuntimeError where a number is NaN.
+    """
+    if x.isnan().any():
+        raise RuntimeError("there is no grey level for NaN: weights are not finite, so train anew with a lower lr")
     return ((x + 1) * ((levels - 1) / 2)).round().clamp(0, levels - 1).to(torch.uint8)
