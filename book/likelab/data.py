@@ -144,10 +144,6 @@ def _find(name, split):
     return _find_in(DEBIAN, name, split) if name == "fashionmnist" else []
 
 
-def _files(name, split):
-    return SOURCES[name].splits[split][1]
-
-
 def _cached(name, split):
     return [File(download.cache() / file, digest=download.CHECKSUMS[file][1]) for file in _files(name, split)]
 
