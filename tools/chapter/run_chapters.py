@@ -76,7 +76,8 @@ def run(path, pair, threads=None):
         told = Path(folder) / "peak"
         measured = [sys.executable, "-P", peak.__file__, told, *command]
         done = subprocess.run(measured, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8", errors="replace")
-        return Result(done.returncode == 0, done.stdout, float(told.read_text("utf-8")), time.perf_counter() - start)
+        most = float(told.read_text("utf-8")) if told.exists() else 0.0  # somebody ended even the process that counts
+    return Result(done.returncode == 0, done.stdout, most, time.perf_counter() - start)
 
 
 def verdict(path, pair, threads=None):
