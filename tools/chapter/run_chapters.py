@@ -71,6 +71,7 @@ def run(path, pair, threads=None):
     environment = os.environ | chapters.KERNEL | {"LIKELAB_PAIR": pair}
     if threads:
         environment |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
+    Path(chapters.KERNEL["IPYTHONDIR"]).mkdir(parents=True, exist_ok=True)  # else IPython warns
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "peak"
