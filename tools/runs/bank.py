@@ -12,6 +12,7 @@ is finished is kept, so that whatever was interrupted goes on where it was. Logs
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from tools.runs.recipes import RUNS, state
 from tools.runs.train import train
 
 LOGS = chapters.ROOT / "_build" / "bank"
+IN_ORDER = os.environ | {"PYTHONUNBUFFERED": "1"}  # a log ends with what was said last: why a run has failed
 
 
 def command(name, threads, processes=1):
@@ -46,7 +48,8 @@ def here(names, jobs, threads=None):
         print(f"{minutes(began)}  {name} begins", flush=True)
         log = LOGS / f"{name}.log"
         with open(log, "w", encoding="utf-8") as file:
-            status = subprocess.run(command(name, threads), cwd=chapters.ROOT, stdout=file, stderr=file).returncode
+            ended = subprocess.run(command(name, threads), cwd=chapters.ROOT, env=IN_ORDER, stdout=file, stderr=file)
+        status = ended.returncode
         print(f"{minutes(began)}  {name} {outcome(name, status, log)}", flush=True)
         return status != 0
 
