@@ -14,7 +14,7 @@ from scipy import stats
 LEVELS = 256  # grey levels of an 8-bit image
 
 
-def per_dim(log_prob, dims):
+def per_dim(log_prob: torch.Tensor | np.ndarray | float, dims: int) -> torch.Tensor | np.ndarray | float:
     """Turn log-probabilities in nats into bits per dimension; lower is likelier.
 
     log_prob: tensor, array or number, nats per image; dims: numbers in one image (3,072 for 3×32×32).

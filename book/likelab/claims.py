@@ -9,7 +9,7 @@ class ClaimError(AssertionError):
     """A claim of the book does not hold."""
 
 
-def check(id, statement, value, holds):
+def check(id, statement, value, holds) -> None:
     """Print `Claim 07.1 holds: STATEMENT (VALUE)`, or raise.
 
     id: "CC.N", chapter and number, e.g. "07.1"; another statement under the same id is an error.

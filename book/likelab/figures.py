@@ -11,7 +11,7 @@ PAPER, INK = "#fbfaf7", "#1f1f1f"
 FILES_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # matplotlib's backends that show nothing
 
 
-def use_style():
+def use_style() -> None:
     """Set matplotlib's defaults for the whole notebook. The face is opaque: it must survive a dark page.
 
     Says in one line where a notebook's backend, which a cluster or a CI image may have set, shows no figures.
@@ -44,7 +44,7 @@ def use_style():
     )
 
 
-def bits_histogram(sets, title, ax=None, bins=60):
+def bits_histogram(sets, title, ax=None, bins=60) -> plt.Axes:
     """Draw bits per dimension of one or more image sets on a common axis, means marked; return the axes.
 
     sets: {"label": values (N,)} — the first is drawn as the inside set, the second as the outside set, a
@@ -78,7 +78,7 @@ def bits_histogram(sets, title, ax=None, bins=60):
     return ax
 
 
-def image_grid(images, columns=8, ax=None, title=None):
+def image_grid(images, columns=8, ax=None, title=None) -> plt.Axes:
     """Tile uint8 images (N, C, H, W) into one picture with thin gaps; return the axes."""
     images = np.asarray(images)
     count, channels, height, width = images.shape
@@ -96,7 +96,7 @@ def image_grid(images, columns=8, ax=None, title=None):
     return ax
 
 
-def diagram(boxes, arrows, size=(7, 3), title=None):
+def diagram(boxes, arrows, size=(7, 3), title=None) -> plt.Axes:
     """Draw a diagram of boxes joined by arrows; return the axes.
 
     boxes: {name: (x, y, text)} or {name: (x, y, text, colour)}, centres in inches of `size`. arrows: (from, to) or

@@ -8,7 +8,7 @@ from pathlib import Path
 from likelab.errors import DataError
 
 
-def write(path, content):
+def write(path, content) -> None:
     """Write bytes, or text as UTF-8 with plain line feeds, to `path`: beside it first, then in its place.
 
     A full disk or a killed process leaves what was there before. Links are followed, rights are kept. Raises DataError,

@@ -23,7 +23,7 @@ SIDE = 32
 PIXELS = np.arange(SIDE) - (SIDE - 1) / 2  # positions of the pixels, from the centre of the image
 
 
-def leaves(n, seed):
+def leaves(n, seed) -> tuple[np.ndarray, np.ndarray]:
     """The first `n` >= 1 images of *Leaves*: uint8 (n, 3, 32, 32), and labels int64 (n,) in 0-9.
 
     Label = palette + 5 * shape: which of five palettes most leaves take, and whether they are round (0) or
@@ -32,7 +32,7 @@ def leaves(n, seed):
     return _in_blocks(_leaf_block, n, seed)
 
 
-def plates(n, seed):
+def plates(n, seed) -> tuple[np.ndarray, np.ndarray]:
     """The first `n` >= 1 images of *Plates*: uint8 (n, 3, 32, 32), and labels int64 (n,): the middle digit.
 
     Image i depends on `seed` and i alone. What they imitate: Netzer et al. 2011.

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Real
 
@@ -64,7 +65,7 @@ def accelerator() -> torch.device:
 
 
 @contextlib.contextmanager
-def placed(model: nn.Module, device: torch.device):
+def placed(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Inside, the model is on `device`; afterwards, also after an error, it is back where it was."""
     home = next(model.parameters()).device
     model.to(device)

@@ -19,16 +19,19 @@ class Choice:
     start: str
 
     @property
-    def settings(self):
+    def settings(self) -> list:
+        """All settings, in the order shown."""
         return list(self.options)
 
-    def check(self):
+    def check(self) -> None:
+        """Raise ExploreError where the options are no choice."""
         if len(set(self.options)) != len(self.options):
             raise ExploreError(f"control {self.name!r}: two options are equal among {self.options}")
         if self.start not in self.options:
             raise ExploreError(f"control {self.name!r}: start {self.start!r} is not among {self.options}")
 
-    def spec(self):
+    def spec(self) -> dict:
+        """What the page is told."""
         return {"kind": "choice", "name": self.name, "options": self.settings}
 
 
@@ -45,19 +48,22 @@ class Slider:
     unit: str = ""
 
     @property
-    def digits(self):
+    def digits(self) -> int:
+        """Decimals of the step."""
         return max(0, -Decimal(repr(self.step)).as_tuple().exponent)
 
     @property
-    def settings(self):
+    def settings(self) -> list:
+        """All settings, from low to high."""
         count = round((self.high - self.low) / self.step) + 1
         return [round(self.low + i * self.step, self.digits) for i in range(count)]
 
-    def snap(self, value):
+    def snap(self, value) -> float:
         """The setting nearest to a value, which may carry a widget's rounding error."""
         return round(self.low + round((value - self.low) / self.step) * self.step, self.digits)
 
-    def check(self):
+    def check(self) -> None:
+        """Raise ExploreError where the numbers make no slider."""
         numbers = (self.low, self.high, self.step, self.start)
         if not all(math.isfinite(x) for x in numbers) or self.step <= 0 or self.high <= self.low:
             raise ExploreError(f"control {self.name!r}: a slider needs low < high and a step above 0")
@@ -70,7 +76,8 @@ class Slider:
         if round(self.low, self.digits) != self.low:
             raise ExploreError(f"control {self.name!r}: low {self.low} has more decimals than step {self.step}")
 
-    def spec(self):
+    def spec(self) -> dict:
+        """What the page is told."""
         return {
             "kind": "slider",
             "name": self.name,

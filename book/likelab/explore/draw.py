@@ -9,6 +9,7 @@ import base64
 import io
 import math
 import re
+from collections.abc import Callable
 from html import escape
 
 import numpy as np
@@ -22,7 +23,7 @@ FIELD = re.compile(r"\{(\w+)(?::(\d|%))?\}")
 # The pieces an author writes ------------------------------------------------------------------------------
 
 
-def plot(title, alt, size, panels, drag=None):
+def plot(title, alt, size, panels, drag=None) -> dict:
     """One SVG of `size` (width, height), a template above it and a text for those who do not see it.
 
     drag: name of a slider that a pointer on the first panel moves along the panel's x-axis, or names of two, the
@@ -33,7 +34,7 @@ def plot(title, alt, size, panels, drag=None):
     return {"title": title, "alt": alt, "width": width, "height": height, "panels": panels, "drag": drag}
 
 
-def panel(box, x, y, marks):
+def panel(box, x, y, marks) -> dict:
     """A rectangle `box` (left, top, width, height) with an axis each way and marks in drawing order.
 
     A panel of pictures or cells has no axis unless it has ticks.
@@ -41,72 +42,72 @@ def panel(box, x, y, marks):
     return {"box": list(box), "x": x, "y": y, "marks": marks}
 
 
-def axis(low, high, label="", ticks=()):
+def axis(low, high, label="", ticks=()) -> dict:
     """From low to high; ticks are pairs (value, text template). No ticks and no label: only the scale."""
     return {"low": low, "high": high, "label": label, "ticks": [list(tick) for tick in ticks]}
 
 
-def bars(heights, tone, above=None):
+def bars(heights, tone, above=None) -> dict:
     """A histogram of equal bins over the x-axis; `above` draws only what lies right of that x."""
     return {"kind": "bars", "heights": heights, "tone": tone, "above": above}
 
 
-def band(above):
+def band(above) -> dict:
     """Shade everything right of x = above."""
     return {"kind": "band", "above": above}
 
 
-def rule(at):
+def rule(at) -> dict:
     """A vertical line over the panel's full height."""
     return {"kind": "rule", "at": at}
 
 
-def grip(at):
+def grip(at) -> dict:
     """A knob on top of a rule, seen where the plot can be dragged."""
     return {"kind": "grip", "at": at}
 
 
-def line(start, end):
+def line(start, end) -> dict:
     """A dashed straight line between two points, for reference."""
     return {"kind": "line", "start": list(start), "end": list(end)}
 
 
-def trace(x, y, along, tone=""):
+def trace(x, y, along, tone="") -> dict:
     """The path of (x, y) while the slider `along` runs through its range; tones: "dashed", "inside", "outside"."""
     return {"kind": "trace", "x": x, "y": y, "along": along, "tone": tone}
 
 
-def curve(x, y):
+def curve(x, y) -> dict:
     """A line through the points of two lists; what lies above or below the panel is left out."""
     return {"kind": "curve", "x": x, "y": y}
 
 
-def point(x, y):
+def point(x, y) -> dict:
     """A dot, with thin lines down to both axes."""
     return {"kind": "point", "x": x, "y": y}
 
 
-def dot(x, y):
+def dot(x, y) -> dict:
     """A ring, for one of several points."""
     return {"kind": "dot", "x": x, "y": y}
 
 
-def dots(x, y, tone):
+def dots(x, y, tone) -> dict:
     """Small dots at the points of two lists; those outside the panel are left out."""
     return {"kind": "dots", "x": x, "y": y, "tone": tone}
 
 
-def sketch(d):
+def sketch(d) -> dict:
     """Thin lines that no list of one length could hold: a path in SVG's language, in the units of the axes."""
     return {"kind": "sketch", "d": d}
 
 
-def picture(href, x, y, width, height):
+def picture(href, x, y, width, height) -> dict:
     """A small image between (x, y), its upper left corner, and (x + width, y − height), its pixels left square."""
     return {"kind": "picture", "href": href, "x": x, "y": y, "width": width, "height": height}
 
 
-def address(pixels, quality=None):
+def address(pixels, quality=None) -> str:
     """A picture as text for `picture`: uint8 (H, W, 3 or 4) -> a data address; without loss, or of some quality."""
     held, lossless = io.BytesIO(), quality is None
     image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -114,7 +115,7 @@ def address(pixels, quality=None):
     return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()
 
 
-def cells(values, columns, tones):
+def cells(values, columns, tones) -> dict:
     """A picture of equal cells over the whole panel, row by row from the top: value k has the look tones[k].
 
     Looks are "seen", "blind", "far", "empty" and "own", with "here" added for a frame; "" leaves the place free.
@@ -122,7 +123,7 @@ def cells(values, columns, tones):
     return {"kind": "cells", "values": values, "columns": columns, "tones": list(tones)}
 
 
-def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0):
+def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0) -> dict:
     """A text template at (x, y), moved by `shift` units; left out where fewer than `room` units are free."""
     return {
         "kind": "label",
@@ -136,7 +137,7 @@ def label(text, x, y, anchor="start", tone="", shift=(0, 0), room=0):
     }
 
 
-def nice_ticks(low, high, most=7):
+def nice_ticks(low, high, most=7) -> list:
     """At most `most` round values in [low, high] as (value, text), 1, 2 or 5 times a power of ten apart."""
     for step in (m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -149,7 +150,7 @@ def nice_ticks(low, high, most=7):
 # Text -----------------------------------------------------------------------------------------------------
 
 
-def fixed(number, digits):
+def fixed(number, digits) -> str:
     """Decimal text, halves rounded up: a rule that Python and JavaScript follow alike, unlike their own."""
     whole = math.floor(number * 10.0**digits + 0.5)
     text = str(abs(whole)).rjust(digits + 1, "0")
@@ -158,7 +159,7 @@ def fixed(number, digits):
     return "-" + text if whole < 0 else text
 
 
-def percent(share):
+def percent(share) -> str:
     """A share of 1 in words: a few images of many are neither none nor all."""
     if 0 < share < 0.005:
         return "under 1\u00a0%"
@@ -167,19 +168,19 @@ def percent(share):
     return fixed(100 * share, 0) + "\u00a0%"
 
 
-def signed(value):
+def signed(value) -> str:
     """A number with its sign and two decimals."""
     return ("+" if value >= 0 else "\u2212") + fixed(abs(float(value)), 2)
 
 
-def shown(value, how):
+def shown(value, how) -> str:
     """A value as text: `how` is a number of decimals, "%" for a share, or None for what is text already."""
     if how is None:
         return str(value)
     return percent(value) if how == "%" else fixed(value, int(how)).replace("-", "\u2212")
 
 
-def lookup(values):
+def lookup(values) -> Callable:
     """The look-up that drawing needs: a name to its value, a number to itself."""
 
     def state(name):
@@ -192,7 +193,7 @@ def lookup(values):
     return state
 
 
-def fill(template, state):
+def fill(template, state) -> str:
     """Fill a template's fields, `{name}`, `{name:2}` (decimals) or `{name:%}` (share); escaped for HTML."""
     return escape(FIELD.sub(lambda field: shown(state(field[1]), field[2]), template))
 
@@ -204,7 +205,7 @@ def _n(number):
     return fixed(number, 1)
 
 
-def plot_svg(plot, name, state, along):
+def plot_svg(plot, name, state, along) -> str:
     """The inside of one plot's <svg>; `name` makes the ids of its patterns unique on the page."""
     hatch = (
         f'<defs><pattern id="{escape(name)}-hatch" class="outside" width="5" height="5" '
@@ -362,7 +363,7 @@ def _panel(panel, name, state, along):
     return out
 
 
-def table_html(table, state):
+def table_html(table, state) -> str:
     """The numbers as a table: `columns` are (heading, output, how); scalars fill every row they stand in."""
     heads = "".join(f'<th scope="col">{fill(head, state)}</th>' for head, _, _ in table["columns"])
     columns = [[shown(value, how) for value in state(name)] for _, name, how in table["columns"]]

@@ -57,10 +57,11 @@ class Experiment:
         _claim(id)
 
     @property
-    def start(self):
+    def start(self) -> dict:
+        """The settings at first."""
         return {control.name: control.start for control in self.controls}
 
-    def pieces(self, settings, outputs=None):
+    def pieces(self, settings, outputs=None) -> tuple[list, str, str]:
         """What changes with the settings, drawn: [(title, svg) …], summary and table, all HTML.
 
         outputs: the function's result at these settings; without it, what the table has stored.
@@ -76,7 +77,7 @@ class Experiment:
         ]
         return plots, draw.fill(self.summary, state), draw.table_html(self.details, state)
 
-    def plots_html(self, plots):
+    def plots_html(self, plots) -> str:
         """The plots' frame around the titles and drawings that `pieces` gives."""
         frames = ""
         for plot, (title, svg) in zip(self.plots, plots, strict=True):
@@ -89,10 +90,11 @@ class Experiment:
             )
         return f'<div class="explore-plots">{frames}</div>'
 
-    def caption_html(self):
+    def caption_html(self) -> str:
+        """The caption, filled in."""
         return f"<figcaption>{draw.fill(self.caption, draw.lookup(self.words))}</figcaption>"
 
-    def html(self):
+    def html(self) -> str:
         """The experiment for a page without a kernel: no id, order or number in it is random."""
         plots, summary, table = self.pieces(self.start)
         spec = {
@@ -121,7 +123,7 @@ class Experiment:
             f"{own if self.script else ''}<script>{SCRIPT}</script>"
         )
 
-    def widget(self):
+    def widget(self) -> object:
         """The experiment for a running kernel, made of ipywidgets that versions 7.7 and 8 both have."""
         from .live import live  # ipywidgets are needed where a kernel shows the figure, not to make the page
 

@@ -6,7 +6,7 @@ from .controls import Choice
 from .experiment import STYLE
 
 
-def live(experiment):
+def live(experiment) -> widgets.VBox:
     """Controls and figure of an Experiment in one box; box.controls maps their names to the widgets."""
     wide = {"description_width": "initial"}
     controls = {}

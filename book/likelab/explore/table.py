@@ -42,12 +42,12 @@ class Table:
     def _index(self, settings):
         return [options.index(settings[name]) for name, options in zip(self.names, self.settings, strict=True)]
 
-    def at(self, settings):
+    def at(self, settings) -> dict:
         """All outputs at one setting {control: value}, as the function gave them (numbers or lists)."""
         index = self._index(settings)
         return {name: values[tuple(index[a] for a in axes)].tolist() for name, (axes, values) in self.columns.items()}
 
-    def along(self, output, control, settings):
+    def along(self, output, control, settings) -> list:
         """One output over the whole range of a control, the other controls as in `settings`."""
         index, moved = self._index(settings), self.names.index(control)
         axes, values = self.columns[output]
@@ -55,7 +55,8 @@ class Table:
         path = values[tuple(index[axis] for axis in axes)]
         return (path if moved in axes else np.broadcast_to(path, len(self.settings[moved]))).tolist()
 
-    def spec(self):
+    def spec(self) -> dict:
+        """What the page is told: axes and values of each output."""
         return {name: {"axes": axes, "values": values.tolist()} for name, (axes, values) in self.columns.items()}
 
 
@@ -69,14 +70,17 @@ class Computed:
         ends = [dict.fromkeys((settings[0], settings[-1])) for settings in self.settings.values()]
         _rows(function, list(self.settings), list(itertools.product(*ends)))
 
-    def at(self, settings):
+    def at(self, settings) -> dict:
+        """As a Table's."""
         point = [settings[name] for name in self.settings]
         return {name: value.tolist() for name, value in _rows(self.function, self.settings, [point])[0].items()}
 
-    def along(self, output, control, settings):
+    def along(self, output, control, settings) -> list:
+        """As a Table's."""
         return [self.at(settings | {control: value})[output] for value in self.settings[control]]
 
-    def spec(self):
+    def spec(self) -> dict:
+        """Nothing: the page computes."""
         return {}
 
 

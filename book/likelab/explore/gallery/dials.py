@@ -10,7 +10,7 @@ QUALITY = 60  # of the picture, of which a page has many
 SIDE = 150  # of the picture in the drawing
 
 
-def dials(scores, pictures, outside, sets, picture, caption="", id="dials"):
+def dials(scores, pictures, outside, sets, picture, caption="", id="dials") -> Experiment:
     """Turn contrast, blur and noise of an image set, and see its histogram under each model against another set.
 
     scores: {(contrast, blur, noise): {model: bits per dimension (N,)}} for every combination of evenly spaced

@@ -10,7 +10,7 @@ LEVELS = 24  # of a channel in a stored frame; all 256 would make the page twice
 SIDE = 216  # of a frame in the drawing
 
 
-def latent_interpolation(frames, costs, stops, start="1", caption="", id="interpolation"):
+def latent_interpolation(frames, costs, stops, start="1", caption="", id="interpolation") -> Experiment:
     """Choose the price of the rate, interpolate in latent space, see the rate and distortion that it buys.
 
     frames: {β: uint8 (T, 3, H, W)}, the path's points decoded, by β as a text. costs: {β: (rate, distortion)},
@@ -74,7 +74,7 @@ def latent_interpolation(frames, costs, stops, start="1", caption="", id="interp
     )
 
 
-def coarse(image):
+def coarse(image) -> np.ndarray:
     """uint8 -> the nearest of LEVELS evenly spaced grey levels, uint8, same shape."""
     return np.uint8(np.round(np.round(np.asarray(image) * ((LEVELS - 1) / 255)) * (255 / (LEVELS - 1))))
 

@@ -14,7 +14,7 @@ FRAME = 7  # of a mask, as wide as the widest kernel
 FUTURE, FAR, BLIND, SEEN, OWN = range(5)
 
 
-def receptive_field(row=8, column=7, channel="green", layers=4, id="receptive-field"):
+def receptive_field(row=8, column=7, channel="green", layers=4, id="receptive-field") -> Experiment:
     """Choose a number of an image and a network, and see what the prediction for it may depend on.
 
     The networks are those of chapter 04: a stack of masked convolutions, mask A first, or a vertical and a
@@ -50,8 +50,8 @@ def receptive_field(row=8, column=7, channel="green", layers=4, id="receptive-fi
     )
 
 
-def see(row, column, channel, kernel, layers, stack):
-    """The outputs of the experiment at one setting; `receptive.js` computes the same."""
+def see(row, column, channel, kernel, layers, stack) -> dict:
+    """The outputs of the experiment at one setting; `receptive_field.js` computes the same."""
     radius, two, own = int(kernel[0]) // 2, stack == STACKS[1], CHANNELS.index(channel)
     field = field_of(row, column, radius, layers, two)
     up, right = _offsets(FRAME, FRAME // 2, FRAME // 2)
@@ -79,7 +79,7 @@ def see(row, column, channel, kernel, layers, stack):
     }
 
 
-def field_of(row, column, radius, layers, two_stacks, side=SIDE):
+def field_of(row, column, radius, layers, two_stacks, side=SIDE) -> np.ndarray:
     """What each pixel is to the one at (row, column): FUTURE, FAR, BLIND, SEEN or OWN. -> (side, side)
 
     Kernels are 2 · radius + 1 wide. Each layer goes at most `radius` pixels up, left and right. In a masked stack it

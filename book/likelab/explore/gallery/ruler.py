@@ -12,7 +12,7 @@ ROOM = 1.15  # of the probabilities' panel over its peak
 PART = 100  # points of the density in the interval of one grey level
 
 
-def ruler(value=148, location=128, scale="16", id="ruler"):
+def ruler(value=148, location=128, scale="16", id="ruler") -> Experiment:
     """Move a pixel's value and a model's expectation of it, and read the bits: exact, and as a flow reports them.
 
     The model is a logistic cut into 256 levels, the lowest and the highest collecting what lies beyond; as a
@@ -41,7 +41,7 @@ def ruler(value=148, location=128, scale="16", id="ruler"):
     )
 
 
-def read(value, location, scale):
+def read(value, location, scale) -> dict:
     """The outputs of the experiment at one setting; `ruler.js` computes the same."""
     s = float(scale)
     log_mass, log_integral = log_masses(location, s), log_masses(location, s, tails=False)
@@ -82,12 +82,12 @@ def read(value, location, scale):
     }
 
 
-def log_sigmoid(x):
+def log_sigmoid(x) -> np.ndarray:
     """log σ(x), exact in both tails."""
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
-def log_masses(location, s, tails=True):
+def log_masses(location, s, tails=True) -> np.ndarray:
     """log P of the 256 grey levels in nats, (256,). Salimans et al. 2017, eq. 2, on the scale 0 to 255.
 
     tails: whether the lowest and the highest level collect what lies beyond, as there; else all are as wide.
@@ -99,7 +99,7 @@ def log_masses(location, s, tails=True):
     return log_sigmoid(upper) + log_sigmoid(-lower) + np.log(-np.expm1(lower - upper))
 
 
-def log_density(y, location, s):
+def log_density(y, location, s) -> np.ndarray:
     """log p(y) of the logistic on the scale 0 to 256, where level v has the interval [v, v + 1)."""
     z = (y - location - 0.5) / s
     return log_sigmoid(z) + log_sigmoid(-z) - np.log(s)

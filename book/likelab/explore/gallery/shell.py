@@ -12,7 +12,7 @@ REACH = 2.5  # of the axis, in units of √d
 DIMENSIONS = (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3072)
 
 
-def shell(marks=None, id="shell"):
+def shell(marks=None, id="shell") -> Experiment:
     """Draws of a standard normal in d dimensions: how far from the mode do they lie?
 
     marks: {name: typical ‖z‖ / √d} of image sets, drawn as labelled lines. Returns an Experiment.
@@ -64,13 +64,13 @@ def shell(marks=None, id="shell"):
     )
 
 
-def log_share_within(d, part):
+def log_share_within(d, part) -> float:
     """log P(‖z‖ < part · √d) for a standard normal in d dimensions, also where it is below the smallest float."""
     a, x = d / 2, d * part**2 / 2  # ‖z‖²/2 follows a gamma distribution
     return a * math.log(x) - x - math.lgamma(a + 1) + math.log(special.hyp1f1(1, a + 1, x))
 
 
-def in_words(exponent):
+def in_words(exponent) -> str:
     """The share 10**exponent as "12 %" or "1 in 10 to the power 40"."""
     share = 10.0**exponent
     return draw.percent(share) if share >= 0.005 else f"one in 10 to the power {draw.fixed(-exponent, 0)}"

@@ -22,11 +22,12 @@ class Costs:
     where: np.ndarray | None = None  # bits per dimension at each pixel
 
     @property
-    def total(self):
+    def total(self) -> np.ndarray:
+        """All terms, bits per dimension, (N,)."""
         return self.latent + self.volume
 
 
-def terms(names, images, costs, inside, outside, sets, here=None, caption="", id="terms", stored=True):
+def terms(names, images, costs, inside, outside, sets, here=None, caption="", id="terms", stored=True) -> Experiment:
     """Pick an image, see where its bits arise and which term of the likelihood they belong to.
 
     names: of the images to pick from; images: uint8 (N, 3, H, W); costs: {model: Costs of these images}, with

@@ -13,7 +13,7 @@ SHOWN = 0.98  # share of every set that the axis must hold; a Gaussian has a tai
 HEADROOM = 1.1  # of a panel's height over its tallest bar
 
 
-def threshold(scores, inside, outside, caption="", id="threshold", choose="Model"):
+def threshold(scores, inside, outside, caption="", id="threshold", choose="Model") -> Experiment:
     """Reject what a model calls improbable: how many of each set does a threshold turn away?
 
     scores: {model: (inside, outside)}, bits per dimension of the images, (N,) and (M,), the same images for
@@ -88,7 +88,7 @@ def threshold(scores, inside, outside, caption="", id="threshold", choose="Model
     )
 
 
-def share_above(ranked, threshold):
+def share_above(ranked, threshold) -> np.ndarray:
     """Share of the sorted scores (N,) greater than threshold, to four decimals; shaped like threshold."""
     return np.round(1 - np.searchsorted(ranked, threshold, side="right") / len(ranked), 4)
 

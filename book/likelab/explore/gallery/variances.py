@@ -6,7 +6,7 @@ WIDTHS = ("0.7", "1", "1.4")
 CHANNELS = ("all channels", "red", "green", "blue")
 
 
-def variances(contrasts, shifts, measured, predicted, inside, outside, caption="", id="variances"):
+def variances(contrasts, shifts, measured, predicted, inside, outside, caption="", id="variances") -> Experiment:
     """The gap of two image sets under the reader's hand: their contrasts, a brightness, the prior's width.
 
     contrasts, shifts: evenly spaced settings of contrast (1: as they are) and of the outside set's

@@ -15,7 +15,7 @@ CELLS = 40  # of the density's picture, a side
 SHADES = 16
 
 
-def warp(moves, points, watched, choose="Point", caption="", id="warp"):
+def warp(moves, points, watched, choose="Point", caption="", id="warp") -> Experiment:
     """Scrub through the moves of a flow in the plane: grid, points and density are carried along.
 
     moves: [(name, function)] from the data to the latents; each function takes points (N, 2) to their images (N, 2)
@@ -85,7 +85,7 @@ def warp(moves, points, watched, choose="Point", caption="", id="warp"):
     )
 
 
-def path(moves, points):
+def path(moves, points) -> tuple[np.ndarray, np.ndarray]:
     """Where points (N, 2) are before the first move and after each, and the log|det| up to there.
 
     Returns ((K + 1, N, 2), (K + 1, N) in nats).
@@ -98,20 +98,20 @@ def path(moves, points):
     return np.stack(places), np.stack(volumes)
 
 
-def log_density(moves, points):
+def log_density(moves, points) -> np.ndarray:
     """log p (N,) in nats of points (N, 2), under a standard normal pulled through the moves."""
     places, volumes = path(moves, points)
     return volumes[-1] - (places[-1] ** 2).sum(1) / 2 - math.log(2 * math.pi)
 
 
-def density(moves, half=HALF, cells=CELLS):
+def density(moves, half=HALF, cells=CELLS) -> np.ndarray:
     """Density at the middles of a square's equal cells, (cells, cells), the first row at the top."""
     middle = half * ((2 * np.arange(cells) + 1) / cells - 1)
     points = np.stack(np.meshgrid(middle, middle[::-1]), -1).reshape(-1, 2)
     return np.exp(log_density(moves, points)).reshape(cells, cells)
 
 
-def grid_lines():
+def grid_lines() -> np.ndarray:
     """Upright and level lines over the plane of the data, as points (lines, FINE, 2)."""
     lines = []
     for axis, (across, along) in enumerate((GRID, GRID[::-1])):
@@ -122,7 +122,7 @@ def grid_lines():
     return np.stack(lines)
 
 
-def as_path(lines):
+def as_path(lines) -> list:
     """Lines (lines, FINE, 2) as one path in grains, cut off at the frame, with no more corners than it takes."""
     out = ""
     for line in lines:
