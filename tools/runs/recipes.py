@@ -17,6 +17,7 @@ GLOW_CV = GLOW | {"architecture": GLOW["architecture"] | CONSTANT_VOLUME, "lr": 
 FIXED_PRIOR = GLOW | {"architecture": GLOW["architecture"] | {"hidden": 32, "sigma": 1.0}}  # affine, as in the paper
 SMALL = GLOW | {"architecture": {"shape": [1, 28, 28], "steps": [8, 8], "hidden": 48}}
 LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
+WIDE = PIXELCNN | {"architecture": {"blocks": 16}}  # sees 18 rows up, where PixelCNN sees 5
 PRICED_VAE = VAE | {"architecture": {"hidden": 16, "blocks": 1}}  # small: there are several of them
 GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
 
@@ -35,6 +36,7 @@ for name, recipe, longer, shorter in (
 for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
     RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
     RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
+    RUNS[f"pixelcnn_wide{suffix}"] = (WIDE, 4_000 if suffix else 12_000, 0, sets)
     RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
 for beta in (0.1, 1, 4, 16):  # of a nat of rate, in nats of distortion
     RUNS[f"vae_beta{beta}"] = (PRICED_VAE | {"beta": beta}, 6_000, 0, CIFAR)
