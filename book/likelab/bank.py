@@ -2,6 +2,7 @@
 
     load("glow", pair)                 the model, ready to evaluate
     scores("glow", images, pair)       bits per dimension of each image; what is not in the bank is computed
+    scores("classifier", images, pair)    of a classifier, the logits of each image
     card("glow", pair)                 how it was trained, on what, and what came out
 
 A run is three files in `book/bank`: a card (`.json`), weights (`.pt`) and scores (`.npz`). A weight file holds
@@ -35,6 +36,7 @@ MODELS = {  # module: class
     "pixelcnn": "PixelCNN",
     "pixelcnn_local": "LocalPixelCNN",
     "glow": "Glow",
+    "classifier": "Classifier",
 }
 TOLD = {"model": str, "architecture": dict, "weights": str | None, "scores": str, "keys": str}  # by every card
 FORMAT = 1
@@ -94,7 +96,7 @@ def load(name: str, pair: Pair | None = None, seed: int = 0) -> nn.Module:
 
 
 def scores(name: str, images: torch.Tensor | np.ndarray, pair: Pair | None = None, seed: int = 0) -> np.ndarray:
-    """Bits per dimension of uint8 images (N, C, H, W) under a run's model: float32 (N,).
+    """Bits per dimension of uint8 images (N, C, H, W) under a run's model, float32 (N,); a classifier's logits (N, 10).
 
     Looked up by the images' pixels; images that the bank has not seen are evaluated now. Estimators as in
     `training.evaluate`: ELBO with one draw, exact, or one draw of dequantisation noise. Errors as for `load`.
@@ -103,26 +105,34 @@ def scores(name: str, images: torch.Tensor | np.ndarray, pair: Pair | None = Non
     known = _scores(FOLDER / f"{stem(name, pair, seed)}.npz", described["scores"], described["keys"])
     wanted = keys(images)
     new = [i for i, key in enumerate(wanted.tolist()) if key not in known]
-    values = np.array([known.get(key, np.nan) for key in wanted.tolist()], dtype=np.float32)
+    shape = np.shape(next(iter(known.values())))  # of one image's
+    missing = np.full(shape, np.nan)
+    values = np.array([known.get(key, missing) for key in wanted.tolist()], dtype=np.float32).reshape(-1, *shape)
     if new:
-        values[new] = training.evaluate(load(name, pair, seed), images[new]).numpy()
+        values[new] = evaluate(load(name, pair, seed), images[new]).numpy()
     return values
+
+
+def evaluate(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """What the bank keeps of uint8 images (N, C, H, W): bits per dimension (N,), or a classifier's logits (N, 10)."""
+    return model.logits(images) if hasattr(model, "logits") else training.evaluate(model, images)
 
 
 def stored(name: str, pair: Pair | None = None, seed: int = 0) -> dict[str, np.ndarray]:
     """Bits per dimension of the images that a run was evaluated on, {role: float32 (N,)}; needs no images.
 
+    Of a classifier its logits, {role: float32 (N, 10)}.
     Roles are train, validation, inside and outside; which images they are stands in the card, under "data".
     Raises DataError where card or scores are missing or altered.
     """
-    held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
-    return {role: held[f"bits: {role}"] for role in ROLES}
+    return _of_roles(_arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"]))
 
 
 def watched(name: str, pair: Pair | None = None, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Scores of fixed test images along the training: steps (S,), {"inside": bits/dim (S, N), "outside": …}.
 
-    Raises DataError as `stored` does, and ValueError for the Gaussian, which has no steps.
+    Of a classifier its logits, (S, N, 10). Raises DataError as `stored` does, and ValueError for the Gaussian, which
+    has no steps.
     """
     held = _arrays(FOLDER / f"{stem(name, pair, seed)}.npz", card(name, pair, seed)["scores"])
     if not held["steps"].size:
@@ -151,9 +161,8 @@ def seen(name: str, pair: Pair | None = None, seed: int = 0) -> dict[str, np.nda
 
 
 def _seen(scores_path, digest, keys_digest):
-    """Keys and bits per dimension of all images that a run was evaluated on, each {role: (N,)}."""
-    held, path = _arrays(scores_path, digest), keys_path(keys_digest)
-    values = {role: held[f"bits: {role}"] for role in ROLES}
+    """Keys and scores of all images that a run was evaluated on, each {role: (N, …)}."""
+    values, path = _of_roles(_arrays(scores_path, digest)), keys_path(keys_digest)
     ends = np.cumsum([len(values[role]) for role in ROLES])
     content = _content(path, keys_digest, "the keys of a run's images")
     if len(content) != 8 * ends[-1]:
@@ -164,9 +173,15 @@ def _seen(scores_path, digest, keys_digest):
 
 @functools.cache
 def _scores(scores_path, digest, keys_digest):
-    """{key of an image: bits per dimension} of all images that a run was evaluated on."""
+    """{key of an image: bits per dimension, or logits} of all images that a run was evaluated on."""
     of_roles = zip(*(part.values() for part in _seen(scores_path, digest, keys_digest)), strict=True)
     return {key: value for some, values in of_roles for key, value in zip(some.tolist(), values.tolist(), strict=True)}
+
+
+def _of_roles(held):
+    """What a score file says of the images of each role."""
+    kind = "logits" if "logits: train" in held else "bits"
+    return {role: held[f"{kind}: {role}"] for role in ROLES}
 
 
 def _arrays(path, digest):

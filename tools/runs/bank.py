@@ -93,11 +93,12 @@ def outcome(name, status, log):
         last = next((line for line in reversed(said) if line.strip()), "it left no word")
         return f"FAILED: {last} (all of it: {log})"
     card = bank.card(name)
-    result = card["results"]
-    return (
-        f"done in {card['seconds'] / 60:.1f} min: inside {result['inside']['bits_per_dim']:.3f}, "
-        f"outside {result['outside']['bits_per_dim']:.3f} bits/dim, AUROC {result['auroc']:.3f}"
-    )
+    inside, outside, auroc = (card["results"][key] for key in ("inside", "outside", "auroc"))
+    if "accuracy" in inside:
+        told = f"accuracy {inside['accuracy']:.3f}, sure by {inside['confidence']:.3f} and {outside['confidence']:.3f}"
+    else:
+        told = f"inside {inside['bits_per_dim']:.3f}, outside {outside['bits_per_dim']:.3f} bits/dim"
+    return f"done in {card['seconds'] / 60:.1f} min: {told}, AUROC {auroc:.3f}"
 
 
 def minutes(began):

@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from likelab import bank, data, training
+from likelab import bank, data
 from likelab.errors import DataError
 from tools.runs.recipes import RUNS, changed, code_digest, images_of, state, told_of
 from tools.runs.train import store
@@ -38,10 +38,14 @@ def confirm(name):
             bank.load_weights(bank.FOLDER / f"{name}.pt", card["weights"], model)
         except DataError as error:
             return False, f"its weights are not those of today's model: {error}"
-    scored = np.concatenate([training.evaluate(model.eval(), part).numpy() for part in images])
+    scored = np.concatenate([bank.evaluate(model.eval(), part).numpy() for part in images])
     change = abs(scored - stored)
+    if labelled := stored.ndim == 2:  # logits: of each image the one that has changed most
+        most = change.argmax(1)[:, None]
+        change, stored = (np.take_along_axis(values, most, 1)[:, 0] for values in (change, stored))
     k = int(change.argmax())  # of a NaN, where there is one
-    words = f"the largest change of {len(stored):,} scores is {change[k]:.1e} bits/dim, of {stored[k]:.1f}"
+    unit = "nats" if labelled else "bits/dim"
+    words = f"the largest change of {len(stored):,} scores is {change[k]:.1e} {unit}, of {stored[k]:.1f}"
     if not (change <= np.maximum(TOLERANCE, SHARE * abs(stored))).all():
         return False, f"scores have moved, {words}: train it"
     card["code"] = code_digest(RUNS[name][0])

@@ -19,6 +19,7 @@ SMALL = GLOW | {"architecture": {"shape": [1, 28, 28], "steps": [8, 8], "hidden"
 LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
 WIDE = PIXELCNN | {"architecture": {"blocks": 16}}  # sees 18 rows up, where PixelCNN sees 5
 PRICED_VAE = VAE | {"architecture": {"hidden": 16, "blocks": 1}}  # small: there are several of them
+CLASSIFIER = {"model": "classifier", "architecture": {}, "batch_size": 64, "lr": 0.1, "decay": 5e-4}
 GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
 
 CIFAR, LEAVES = ("cifar10", "svhn"), ("leaves", "plates")  # trained on the first, asked about the second
@@ -38,6 +39,15 @@ for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
     RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
     RUNS[f"pixelcnn_wide{suffix}"] = (WIDE, 4_000 if suffix else 12_000, 0, sets)
     RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
+for name, seed, sets in (
+    ("classifier", 0, CIFAR),
+    ("classifier-1", 1, CIFAR),
+    ("classifier-2", 2, CIFAR),
+    ("classifier_svhn", 0, CIFAR[::-1]),
+    ("classifier-standin", 0, LEAVES),
+    ("classifier_plates", 0, LEAVES[::-1]),
+):
+    RUNS[name] = (CLASSIFIER, 12_000, seed, sets)
 for beta in (0.1, 1, 4, 16):  # of a nat of rate, in nats of distortion
     RUNS[f"vae_beta{beta}"] = (PRICED_VAE | {"beta": beta}, 6_000, 0, CIFAR)
 RUNS["glow_svhn"] = (GLOW, 1_200, 0, CIFAR[::-1])
@@ -48,12 +58,18 @@ CLIP = 10  # largest norm of a gradient
 
 
 def described(name):
-    """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges."""
+    """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges.
+
+    Of a classifier, what `fit_classifier` is told.
+    """
     recipe, steps, seed, (inside, _) = RUNS[name]
     if recipe["model"] == "gaussian":
         return {"ridges": recipe["ridges"]}
     told = {"steps": steps, "batch_size": recipe["batch_size"], "lr": recipe["lr"], "clip": CLIP, "seed": seed}
     told |= {"flip": inside not in ("svhn", "mnist", "plates")}
+    if "decay" in recipe:
+        del told["clip"]
+        return told | {"decay": recipe["decay"]}
     return told | ({"beta": recipe["beta"]} if "beta" in recipe else {})
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import distributed
 
 from likelab import bank, bits, data, files, training
+from likelab.models import classifier
 from tools.runs.recipes import RUNS, code_digest, described, images_of, told_of
 
 WATCHED = 250  # test images of each set that are scored along the training
@@ -66,7 +67,7 @@ def trained(name, machine):
     def watch(step, _):
         marks.append(step)
         for role, images in fixed.items():
-            along[role].append(training.evaluate(model, images).numpy())
+            along[role].append(bank.evaluate(model, images).numpy())
 
     torch.manual_seed(seed)
     device = training.accelerator()
@@ -76,8 +77,11 @@ def trained(name, machine):
         how = fit_gaussian(model, used.images, sets["validation"].images, recipe["ridges"])
     else:
         told = described(name)
-        objective = Priced(model, told.pop("beta")) if "beta" in told else model
-        history = training.fit(objective, used.images, sets["validation"].images, **told, watch=watch)
+        if recipe["model"] == "classifier":
+            history = classifier.fit_classifier(model, used, sets["validation"], **told, watch=watch)
+        else:
+            objective = Priced(model, told.pop("beta")) if "beta" in told else model
+            history = training.fit(objective, used.images, sets["validation"].images, **told, watch=watch)
         how = {
             "best_step": history.best_step,
             "history": {
@@ -87,7 +91,9 @@ def trained(name, machine):
             },
         }
     seconds = time.perf_counter() - began
-    found = {role: training.evaluate(model, part.images).numpy() for role, part in sets.items()}
+    if recipe["model"] == "classifier":
+        model.cpu()  # whose logits a reader's machine gives to the last digits
+    found = {role: bank.evaluate(model, part.images).numpy() for role, part in sets.items()}
     card = {
         "name": name,
         "seed": seed,
@@ -97,12 +103,7 @@ def trained(name, machine):
         "recipe": described(name),
         "data": told_of(used, sets),
         **how,
-        "results": {
-            key: {"images": len(values), "bits_per_dim": round(float(values.mean()), 4)}
-            | (rate_and_distortion(model, sets[key].images) if "beta" in recipe else {})
-            for key, values in found.items()
-        }
-        | {"auroc": round(bits.auroc(found["inside"], found["outside"]), 4)},
+        "results": results(found, sets, model if "beta" in recipe else None),
         "seconds": round(seconds),
         "machine": f"GPU {torch.cuda.get_device_name()}" if device.type == "cuda" else machine,
         "torch": torch.__version__,
@@ -111,7 +112,8 @@ def trained(name, machine):
     }
     if inside == "svhn" and len(data.load("svhn", "train")) == 4554:
         card["note"] = SVHN_NOTE
-    arrays = {f"bits: {role}": values for role, values in found.items()} | {"steps": np.array(marks)}
+    kind = "logits" if recipe["model"] == "classifier" else "bits"
+    arrays = {f"{kind}: {role}": values for role, values in found.items()} | {"steps": np.array(marks)}
     arrays |= {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
     weights = None if recipe["model"] == "gaussian" else model.state_dict()
     return card, weights, arrays, {role: part.images for role, part in sets.items()}
@@ -135,6 +137,32 @@ def store(name, card, weights=None, arrays=None, images=None):
         files.write(beside / f"{name}.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
         for path in sorted(beside.iterdir(), key=lambda path: path.suffix == ".json"):
             os.replace(path, bank.FOLDER / path.name)
+
+
+def results(found, sets, priced=None):
+    """What a card tells of the scores of each role, and the AUROC; of a VAE trained at a price also its two terms."""
+    if found["inside"].ndim == 2:
+        return labelled(found, sets)
+    told = {
+        role: {"images": len(values), "bits_per_dim": round(float(values.mean()), 4)} for role, values in found.items()
+    }
+    for role in told if priced else ():
+        told[role] |= rate_and_distortion(priced, sets[role].images)
+    return told | {"auroc": round(bits.auroc(found["inside"], found["outside"]), 4)}
+
+
+def labelled(found, sets):
+    """The same of logits (N, classes); the score is one minus the largest probability. Cross-entropy in nats."""
+    told, score = {}, {}
+    for role, values in found.items():
+        logits, labels = torch.from_numpy(values).double(), sets[role].labels
+        score[role] = 1 - logits.softmax(1).amax(1)
+        told[role] = {"images": len(logits), "confidence": round(1 - score[role].mean().item(), 4)}
+        if role != "outside":  # whose labels are of other things
+            right = (logits.argmax(1) == labels).double().mean().item()
+            cost = torch.nn.functional.cross_entropy(logits, labels).item()
+            told[role] |= {"accuracy": round(right, 4), "cross_entropy": round(cost, 4)}
+    return told | {"auroc": round(bits.auroc(score["inside"], score["outside"]), 4)}
 
 
 class Priced(torch.nn.Module):
