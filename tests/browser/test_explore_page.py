@@ -8,6 +8,7 @@ import pytest
 from likelab.explore import draw
 from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
+from likelab.explore.gallery.stranger import stranger
 from likelab.explore.gallery.threshold import threshold
 from tests.support.experiments import EVERY, NAMES, experiment, sample, scores  # noqa: F401 (fixtures)
 
@@ -214,7 +215,7 @@ def test_the_script_draws_what_python_draws(open_page, name):
 
 def test_scripts_compute_the_function(open_page):
     """An experiment that computes gives in the page what it gives in Python, from the same settings."""
-    for figure in (ruler(), receptive_field()):
+    for figure in (ruler(), receptive_field(), stranger()):
         page, settings = open_page(figure), sample(figure, 100)
         found = page.evaluate("([id, all]) => all.map(exploreFunctions[id])", [figure.id, settings])
         for here, there in zip(settings, found, strict=True):

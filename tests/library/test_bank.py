@@ -245,6 +245,22 @@ def test_scores_of_arrays_and_of_no_images(run):
         bank.scores("tiny", images(3, 1).float())
 
 
+def test_a_classifiers_logits_are_looked_up_and_the_rest_is_computed(run):
+    torch.manual_seed(0)
+    net = bank.build("classifier", architecture := {"shape": [3, 8, 8], "widths": [4]}).eval()
+    held = {role: bank.evaluate(net, images(3, k)).numpy() for k, role in enumerate(bank.ROLES)}
+    weights = bank.save_weights(run / "tiny.pt", net.state_dict())
+    kept = held | {"inside": held["inside"] + 1}  # so that one sees which were looked up
+    scores = bank.save_scores(run / "tiny.npz", **{f"logits: {role}": values for role, values in kept.items()})
+    change(run / "tiny.json", model="classifier", architecture=architecture, weights=weights, scores=scores)
+    found = bank.scores("tiny", torch.cat([images(3, 2)[[2, 0]], images(2, 99)]))
+    assert found.dtype == np.float32 and found.shape == (4, 10)
+    assert np.array_equal(found[:2], kept["inside"][[2, 0]])
+    assert np.allclose(found[2:], net.logits(images(2, 99)), atol=1e-5)
+    assert bank.scores("tiny", images(3, 1)[:0]).shape == (0, 10)
+    assert np.array_equal(bank.stored("tiny")["inside"], kept["inside"])
+
+
 def test_a_card_with_other_line_ends_is_the_same_card(run):
     path = run / "tiny.json"
     path.write_text(json.dumps(bank.card("tiny"), indent=1), newline="\n")

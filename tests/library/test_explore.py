@@ -35,6 +35,7 @@ from likelab.explore.gallery.receptive_field import (
 )
 from likelab.explore.gallery.ruler import SCALES, read, ruler
 from likelab.explore.gallery.shell import log_share_within, shell
+from likelab.explore.gallery.stranger import CENTRES, REJECTED, SPREAD, judge, log_density, stranger
 from likelab.explore.gallery.terms import terms as show_terms
 from likelab.explore.gallery.threshold import BINS, share_above, threshold
 from likelab.explore.gallery.warp import GRAIN, HALF, SHADES, density, grid_lines
@@ -57,6 +58,7 @@ from tests.support.experiments import (  # noqa: F401 (fixtures)
     other,
     pairs,
     pictures,
+    sample,
     scores,
     terms,
     variances,
@@ -326,6 +328,29 @@ def test_the_receptive_field_shows_what_its_question_asks():
         assert masked["row_seen"][7] < 16 and masked["n_blind"] == blind[kernel] and both["n_blind"] == 0
     corner = [see(15, 15, "blue", "7 × 7", layers, STACKS[1])["n_far"] for layers in range(1, 9)]
     assert corner.index(0) + 1 == 5 and see(15, 15, "blue", "3 × 3", 8, STACKS[1])["n_far"] > 0
+
+
+def test_the_stranger_is_judged_by_bayes_rule():
+    """Posterior and density are those of SciPy's Gaussians; each threshold rejects the share that it says."""
+    classes = [stats.multivariate_normal(centre, SPREAD**2) for centre in CENTRES]
+    for settings in sample(stranger()):
+        x, y, shown = settings["x"], settings["y"], judge(**settings)
+        densities = np.array([one.pdf([x, y]) / 3 for one in classes])
+        assert shown["log_p"] == pytest.approx(math.log(densities.sum()))
+        assert np.allclose(shown["shares"], densities / densities.sum())
+        assert (shown["verdict"] == "accepts") == (shown["log_p"] >= shown["limit"])
+    rng = np.random.default_rng(0)
+    own = np.array(CENTRES)[rng.integers(3, size=40_000)] + SPREAD * rng.standard_normal((40_000, 2))
+    for reject in REJECTED:
+        share = (log_density(own) < judge(0, 0, reject)["limit"]).mean()
+        assert share == pytest.approx(float(reject[:-2]) / 100, rel=0.15)
+
+
+def test_far_away_the_softmax_is_sure_and_the_density_is_not():
+    corners = [judge(x, y, "1 %") for x in (-6, 6) for y in (-6, 6)]
+    assert min(shown["sure"] for shown in corners) > 0.999
+    assert all(shown["verdict"] == "rejects" for shown in corners)
+    assert judge(0, 0, "1 %")["sure"] == pytest.approx(1 / 3, abs=1e-3), "the middle is the one place without an idea"
 
 
 def frame_of(address):

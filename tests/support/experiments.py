@@ -10,6 +10,7 @@ from likelab.explore.gallery.latent_interpolation import latent_interpolation
 from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
 from likelab.explore.gallery.shell import shell
+from likelab.explore.gallery.stranger import stranger
 from likelab.explore.gallery.terms import Costs
 from likelab.explore.gallery.terms import terms as show_terms
 from likelab.explore.gallery.threshold import threshold
@@ -129,6 +130,7 @@ OTHERS = {
     "receptive_field": receptive_field,
     "latent_interpolation": interpolation,
     "warp": warp,
+    "stranger": stranger,
 }
 
 

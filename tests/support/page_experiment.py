@@ -8,10 +8,11 @@ import numpy as np
 from likelab.explore import Choice, Experiment, Slider, draw
 from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
+from likelab.explore.gallery.stranger import stranger
 from likelab.explore.table import Table
 from tests.support.experiments import sample
 
-COMPUTED = {"ruler": ruler, "receptive-field": receptive_field}  # by the page's own script
+COMPUTED = {"ruler": ruler, "receptive-field": receptive_field, "stranger": stranger}  # by the page's own script
 
 
 class PageExperiment(Experiment):

@@ -27,6 +27,13 @@ TINY_RUNS = {
         *(4, 0, SETS),
     ),
     "closed": ({"model": "gaussian", "architecture": {"shape": [3, 8, 8]}, "ridges": [1, 3]}, 0, 0, SETS),
+    "labelled": (
+        {
+            **{"model": "classifier", "architecture": {"shape": [3, 8, 8], "widths": [4]}},
+            **{"batch_size": 8, "lr": 0.1, "decay": 1e-3},
+        },
+        *(4, 0, SETS),
+    ),
 }
 
 
@@ -38,7 +45,7 @@ def images(n, seed):
 def tiny_set(name, split):
     """In the place of `data.load`: 40 images of noise."""
     seed = 2 * (name == "svhn") + (split == "test")
-    return data.ImageSet(name, split, images(40, seed), torch.zeros(40), 40, real=True, official=True)
+    return data.ImageSet(name, split, images(40, seed), torch.arange(40) % 10, 40, real=True, official=True)
 
 
 def use_tiny_runs(patch, folder):
@@ -112,9 +119,22 @@ def test_a_run_is_trained_and_tells_what_it_is(folder, name):
     loaded = bank.load(name)
     assert card["parameters"] == sum(p.numel() for p in loaded.parameters())
     assert card["best_step"] in card["history"]["steps"] and bank.watched(name)[0].tolist() == list(range(5))
-    again = training.evaluate(loaded, sets["outside"].images)
+    again = bank.evaluate(loaded, sets["outside"].images)
     assert np.allclose(again, bank.stored(name)["outside"], atol=1e-5)
-    assert card["results"]["outside"]["bits_per_dim"] == pytest.approx(again.mean().item(), abs=1e-4)
+    if name != "labelled":
+        assert card["results"]["outside"]["bits_per_dim"] == pytest.approx(again.mean().item(), abs=1e-4)
+
+
+def test_a_labelled_run_keeps_logits_and_tells_how_often_they_are_right(folder):
+    card, held = bank.card("labelled"), bank.stored("labelled")
+    assert {role: values.shape for role, values in held.items()}["inside"] == (40, 10)
+    assert bank.watched("labelled")[1]["outside"].shape == (5, 40, 10)
+    told = card["results"]
+    assert told["inside"]["accuracy"] == np.mean(held["inside"].argmax(1) == np.arange(40) % 10)
+    shares = np.exp(held["outside"]) / np.exp(held["outside"]).sum(1, keepdims=True)
+    assert told["outside"].keys() == {"images", "confidence"}, "labels of the outside set are of other things"
+    assert told["outside"]["confidence"] == pytest.approx(shares.max(1).mean(), abs=6e-5)
+    assert "accuracy" in tool.outcome("labelled", 0, None)
 
 
 @pytest.mark.parametrize("written", range(4))
@@ -197,14 +217,14 @@ def test_what_was_damaged_is_whole_again(folder):
         cut(name)
     for name in TINY_RUNS:
         train.train(name, 1)
-    assert [state(name) for name in TINY_RUNS] == ["there"] * 3
+    assert [state(name) for name in TINY_RUNS] == ["there"] * 4
 
 
 def test_where_all_is_there_nothing_is_trained(folder, monkeypatch, capsys):
     monkeypatch.setattr(tool, "here", lambda *_: pytest.fail("trained"))
     for name in set(RUNS) - set(TINY_RUNS):
         monkeypatch.delitem(RUNS, name)
-    assert tool.main([]) == 0 and "all 3 runs are there" in capsys.readouterr().out
+    assert tool.main([]) == 0 and "all 4 runs are there" in capsys.readouterr().out
 
 
 def test_a_card_with_other_line_ends_is_no_other_card(folder):
@@ -522,9 +542,13 @@ def test_the_bank_is_complete_and_of_today(name):
     if not name.startswith("gaussian"):
         assert sum(p.numel() for p in bank.load(name).parameters()) == card["parameters"]
         assert len(bank.watched(name)[0]) == 9
-    for role, values in bank.stored(name).items():
-        assert values.mean() == pytest.approx(card["results"][role]["bits_per_dim"], abs=1e-3)
     found = bank.stored(name)
+    if card["model"] == "classifier":
+        assert card["results"]["inside"]["accuracy"] > 0.55
+        found = {role: 1 - torch.tensor(values).softmax(1).amax(1).numpy() for role, values in found.items()}
+    else:
+        for role, values in found.items():
+            assert values.mean() == pytest.approx(card["results"][role]["bits_per_dim"], abs=1e-3)
     difference = found["outside"][:, None] - found["inside"][None, :]
     counted = (difference > 0).mean() + 0.5 * (difference == 0).mean()
     assert counted == pytest.approx(card["results"]["auroc"], abs=6e-5), "AUROC by counting pairs"
