@@ -36,6 +36,7 @@ MODELS = {  # module: class
     "pixelcnn": "PixelCNN",
     "pixelcnn_local": "LocalPixelCNN",
     "glow": "Glow",
+    "diffusion": "Diffusion",
     "classifier": "Classifier",
 }
 TOLD = {"model": str, "architecture": dict, "weights": str | None, "scores": str, "keys": str}  # by every card

@@ -12,6 +12,7 @@ import torch
 
 import likelab
 from likelab import contracts, training
+from likelab.models.diffusion import Diffusion
 from likelab.models.gaussian import Gaussian
 from likelab.models.glow import ActNorm, Conv1x1, Coupling, FlowStep, Glow, Level, Split
 from likelab.models.pixelcnn import PixelCNN
@@ -27,9 +28,10 @@ MODELS = {
     "LocalPixelCNN": lambda: LocalPixelCNN(SHAPE, channels=8),
     "Glow": lambda: Glow(SHAPE, steps=(2, 1), hidden=8),
     "constant volume": lambda: Glow(SHAPE, steps=(2, 1), hidden=8, affine=False, sigma=1.0),
+    "Diffusion": lambda: Diffusion(SHAPE, hidden=8, wide=8, blocks=1),
 }
 STARTED = [name for name in MODELS if isinstance(MODELS[name](), contracts.DataDependent)]
-NOISY = ["VAE", "Glow", "constant volume"]
+NOISY = ["VAE", "Glow", "constant volume", "Diffusion"]
 
 
 def build(name):
