@@ -25,6 +25,9 @@ LOCAL = PIXELCNN | {"model": "pixelcnn_local"}
 WIDE = PIXELCNN | {"architecture": {"blocks": 16}}  # sees 18 rows up, where PixelCNN sees 5
 PRICED_VAE = VAE | {"architecture": {"hidden": 16, "blocks": 1}}  # small: there are several of them
 CLASSIFIER = {"model": "classifier", "architecture": {}, "batch_size": 64, "lr": 0.1, "decay": 5e-4}
+DIFFUSION = {"model": "diffusion", "architecture": {}, "batch_size": 32, "lr": 2e-3}
+SMALL_DIFFUSION = DIFFUSION | {"architecture": {"hidden": 48, "wide": 48}}
+GREY_DIFFUSION = SMALL_DIFFUSION | WHOLE | {"architecture": {"shape": [1, 28, 28], "hidden": 48, "wide": 48}}
 GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 3]}  # the best on validation images
 
 # Trained on the first, asked about the second.
@@ -65,6 +68,11 @@ RUNS["glow_cv_fashionmnist"] = (GREY_GLOW_CV, 8_000, 0, CLOTHES)
 RUNS["pixelcnn_fashionmnist"] = (GREY_PIXELCNN, 12_000, 0, CLOTHES)
 RUNS["vae_fashionmnist"] = (GREY_VAE, 12_000, 0, CLOTHES)
 RUNS["glow_mnist"] = (GREY_GLOW, 8_000, 0, CLOTHES[::-1])
+RUNS["diffusion"] = (DIFFUSION, 16_000, 0, CIFAR)
+RUNS["diffusion_svhn"] = (DIFFUSION, 8_000, 0, CIFAR[::-1])
+RUNS["diffusion-standin"] = (SMALL_DIFFUSION, 4_000, 0, LEAVES)
+RUNS["diffusion_plates"] = (SMALL_DIFFUSION, 4_000, 0, LEAVES[::-1])
+RUNS["diffusion_fashionmnist"] = (GREY_DIFFUSION, 12_000, 0, CLOTHES)
 CLIP = 10  # largest norm of a gradient
 
 
