@@ -34,15 +34,15 @@ GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 
 CIFAR, LEAVES, CLOTHES = ("cifar10", "svhn"), ("leaves", "plates"), ("fashionmnist", "mnist")
 IMAGES, TESTED = 4000, 1000  # most of each set, unless a recipe names more
 RUNS = {}  # name: (recipe, steps, seed, sets)
-for name, recipe, longer, shorter in (
-    ("vae", VAE, 12_000, 4_000),
-    ("pixelcnn", PIXELCNN, 12_000, 4_000),
-    ("glow", GLOW, 2_400, 900),
-    ("glow_cv", GLOW_CV, 2_400, 900),
+for name, recipe, longer, shorter, members in (
+    ("vae", VAE, 12_000, 4_000, 3),
+    ("pixelcnn", PIXELCNN, 12_000, 4_000, 3),
+    ("glow", GLOW, 2_400, 900, 3),
+    ("glow_cv", GLOW_CV, 2_400, 900, 0),
 ):
     RUNS[name] = (recipe, longer, 0, CIFAR)
-    RUNS[f"{name}-1"] = (recipe, shorter, 1, CIFAR)
-    RUNS[f"{name}-2"] = (recipe, shorter, 2, CIFAR)
+    for seed in range(1, 1 + members):  # an ensemble: its members are trained equally long
+        RUNS[f"{name}-{seed}"] = (recipe, shorter, seed, CIFAR)
     RUNS[f"{name}-standin"] = (recipe, shorter, 0, LEAVES)
 for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
     RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
