@@ -78,7 +78,7 @@ def terms(names, images, costs, inside, outside, sets, here=None, caption="", id
         ],
         [_pictures(), _histograms(low, high)],
         summary="Under {model}, this image needs {bits:2} bits/dim. It is likelier than {likelier_inside:%} of "
-        "{inside_set} and {likelier_outside:%} of {outside_set}. Its dearest fifth of pixels takes {busiest:1} "
+        "{inside_set} and {likelier_outside:%} of {outside_set}. Its most expensive fifth of pixels takes {busiest:1} "
         "bits/dim, its cheapest fifth {calmest:1}.",
         table={
             "caption": "{model}: images in each bar, as a share of the fullest; bits/dim over the mean of {inside_set}",
@@ -129,11 +129,11 @@ def _pictures():
         draw.picture("map", SIDE + 14, SIDE, SIDE, SIDE),
         draw.label("the image", 0, SIDE, "start", "quiet", (0, -7)),
         draw.label("its bits", SIDE + 14, SIDE, "start", "quiet", (0, -7)),
-        draw.label("bright is dear", SIDE + 14, 0, "start", "quiet", (0, 16)),
+        draw.label("bright: many bits", SIDE + 14, 0, "start", "quiet", (0, 16)),
     ]
     return draw.plot(
         "{image}",
-        "The chosen image, and beside it a map of the bits that each of its pixels takes: bright pixels are dear.",
+        "The chosen image, and beside it a map of the bits that each of its pixels takes: bright pixels take many.",
         (width + 20, SIDE + 48),
         [draw.panel(sheet, draw.axis(0, width), draw.axis(0, SIDE), marks)],
     )
