@@ -1,7 +1,11 @@
 """Results, stated and checked: a claim that does not hold stops the chapter."""
 
+import json
+import os
 import re
 
+RECORD = "LIKELAB_CLAIMS"  # the variable that names a file to which each claim is added, a line of JSON each
+WITHIN = 0.02  # what processors, and versions of torch, change in a number that is computed from the bank
 _stated = {}  # id -> statement
 
 
@@ -9,15 +13,18 @@ class ClaimError(AssertionError):
     """A claim of the book does not hold."""
 
 
-def check(id, statement, value, holds) -> None:
+def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None:
     """Print `Claim 07.1 holds: STATEMENT (VALUE)`, or raise.
 
     id: "CC.N", chapter and number, e.g. "07.1"; another statement under the same id is an error.
     statement: one line that is true on the data at hand; units of `value` belong here.
     value: what was measured: a number, a text, or a list or tuple of them; NumPy's and torch's count too.
     holds: True or False (NumPy's and torch's count too).
+    within: by what share of itself a number may differ when another machine runs the chapter on the same images, as
+    the tests of the book compare them. A model that is trained in the chapter needs more, which its chapter measures
+    over seeds; None for numbers that are not to be compared, such as rounding errors.
 
-    Raises ClaimError where `holds` is false, ValueError for a bad id or a statement of several lines,
+    Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines or a bad `within`,
     TypeError where `holds` is no truth value: a number that happens to be non-zero proves nothing.
     """
     if not re.fullmatch(r"\d\d\.\d+", id):
@@ -29,6 +36,11 @@ def check(id, statement, value, holds) -> None:
     truth = _plain(holds)
     if not isinstance(truth, bool):
         raise TypeError(f"claim {id}: `holds` must be True or False, not {type(holds).__name__} {holds!r}")
+    if within is not None and not within > 0:
+        raise ValueError(f"claim {id}: `within` is a share above 0, or None, not {within}")
+    if path := os.environ.get(RECORD):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"id": id, "values": _flat(value), "within": within}) + "\n")
     if not truth:
         raise ClaimError(f"Claim {id} does not hold: {statement} ({_compact(value)})")
     print(f"Claim {id} holds: {statement} ({_compact(value)})")
@@ -37,6 +49,14 @@ def check(id, statement, value, holds) -> None:
 def _plain(value):
     """NumPy's and torch's numbers and arrays as Python's numbers and lists."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _flat(value):
+    """The numbers and texts in a value, in one list."""
+    value = _plain(value)
+    if isinstance(value, list | tuple):
+        return [part for item in value for part in _flat(item)]
+    return [value if isinstance(value, int | float) else str(value)]
 
 
 def _compact(value):

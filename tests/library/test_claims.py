@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -69,3 +71,20 @@ def test_a_cell_can_run_again_but_an_id_has_one_statement():
     claims.check("07.1", "statement", 2, True)
     with pytest.raises(ValueError, match="stated before"):
         claims.check("07.1", "another statement", 1, True)
+
+
+def test_numbers_are_recorded_whole_where_a_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(claims.RECORD, str(tmp_path / "claims"))
+    claims.check("07.1", "one", (torch.tensor(4.5), np.array([1, 2]), "yes"), True, within=0.1)
+    with pytest.raises(claims.ClaimError):
+        claims.check("07.2", "another", 1 / 3, False, within=None)
+    assert [json.loads(line) for line in (tmp_path / "claims").read_text("utf-8").splitlines()] == [
+        {"id": "07.1", "values": [4.5, 1, 2, "yes"], "within": 0.1},
+        {"id": "07.2", "values": [1 / 3], "within": None},
+    ]
+
+
+@pytest.mark.parametrize("within", [0, -0.1, float("nan")])
+def test_a_share_that_nothing_can_be_within_is_refused(within):
+    with pytest.raises(ValueError, match="a share above 0"):
+        claims.check("07.1", "one", 1.0, True, within=within)

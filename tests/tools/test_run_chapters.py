@@ -70,6 +70,7 @@ def test_numbers_and_set_names_may_change(tmp_path, likelab_importable):
     before = path.read_bytes()
     result = run_chapters.verdict(path, "standin", threads=1)
     assert result.passed, result.said
+    assert len(result.claims) == len(PASS) and result.claims["05.1"] == {"values": [4.93, -3.95], "within": 0.02}
     assert path.read_bytes() == before
     assert BLOCK < result.peak < 2 * BLOCK, "the memory is that of the chapter's process"
 
@@ -87,6 +88,35 @@ def test_a_claim_that_was_never_stored_fails(tmp_path, monkeypatch):
     result = run_chapters.verdict(path, "standin")
     assert not result.passed
     assert "nothing to compare with" in result.said
+
+
+DATA = {"real": True, "inside": "CIFAR-10, 1,000 of 10,000 images", "outside": "SVHN, 9 of 9 images, not the file: x"}
+
+
+def a_run_with(monkeypatch, tmp_path, values, stored=(3.95, 5, "yes"), within=0.02, data=DATA):
+    """The verdict on a chapter whose outputs and whose run have these numbers in claim 05.1."""
+    nb = small_chapter.executed()
+    nb.metadata.likelab.update(fresh={"data": DATA}, claims={"05.1": list(stored)})
+    found = {"05.1": {"values": list(values), "within": within}}
+    monkeypatch.setattr(run_chapters, "run", lambda *_: run_chapters.Result(True, "", 400, 60, found))
+    monkeypatch.setattr(run_chapters, "images", lambda: data)
+    return run_chapters.verdict(small_chapter.save(nb, tmp_path / "05_small.ipynb"), "real")
+
+
+@pytest.mark.parametrize("moved", [(3.86, 5, "yes"), (3.95, 6, "yes"), (3.95, 5, "no"), (-3.95, 5, "yes"), (3.95, 5)])
+def test_a_number_that_moved_fails_by_its_name(monkeypatch, tmp_path, moved):
+    result = a_run_with(monkeypatch, tmp_path, moved)
+    assert not result.passed and "claim 05.1 was 3.950, 5, yes and is " in result.said
+
+
+def test_what_moves_within_its_share_or_stands_on_other_images_passes(monkeypatch, tmp_path):
+    assert a_run_with(monkeypatch, tmp_path, (3.90, 5, "yes")).passed
+    assert a_run_with(monkeypatch, tmp_path, (3.0, 5, "yes"), within=0.3).passed
+    assert a_run_with(monkeypatch, tmp_path, (9.0, 5, "yes"), within=None).passed
+    elsewhere = DATA | {"outside": DATA["outside"].replace(": x", ": provenance unknown")}
+    assert not a_run_with(monkeypatch, tmp_path, (9.0, 5, "yes"), data=elsewhere).passed, "the same images"
+    assert a_run_with(monkeypatch, tmp_path, (9.0, 5, "yes"), data=DATA | {"outside": "SVHN, 9 of 9 images"}).passed
+    assert a_run_with(monkeypatch, tmp_path, (9.0, 5, "yes"), data={}).passed
 
 
 @pytest.mark.parametrize("most", [1000, 1432])

@@ -19,7 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from likelab import files
 from likelab.errors import DataError
-from tools.chapter import chapters, digests, rules
+from tools.chapter import chapters, claimed, digests, rules
 
 CELL_TIMEOUT = 900  # seconds
 
@@ -51,9 +51,13 @@ def execute(path, pair):
     before = path.read_bytes()
     nb = chapters.read(path)
     fresh = digests.of(nb, path.parent) | {"data": pair}  # taken now: what the run below starts from
-    run(nb, path.parent)
+    with claimed.recorded() as record:
+        run(nb, path.parent)
+        stated = claimed.read(record)
     clean(nb)
-    nb.metadata.setdefault("likelab", {})["fresh"] = fresh
+    nb.metadata.setdefault("likelab", {}).update(
+        fresh=fresh, claims={id: told["values"] for id, told in stated.items()}
+    )
     if findings := rules.for_outputs(nb):
         raise Refused("\n".join(findings))
     if path.read_bytes() != before:

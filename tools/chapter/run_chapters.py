@@ -6,25 +6,28 @@
     python -m tools.chapter.run_chapters --jobs 1            one after the other, each with all processors
 
 The pair is the real one where its files are at hand, else the stand-ins. Claim lines must be the stored ones,
-but for numbers and names of data sets (nbval_sanitize.cfg). Nothing is stored, nothing downloaded.
+but for numbers and names of data sets (nbval_sanitize.cfg); on the images of the stored outputs their numbers too,
+within what each claim allows. Nothing is stored, nothing downloaded.
 Several chapters run side by side, one for each processor, which takes less time than giving all processors to one.
 The minutes of a chapter that runs alone are those of a reader. A chapter whose process takes more memory
 than MEMORY_LIMIT fails.
 """
 
+import functools
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 
 from joblib import cpu_count  # of those that this process may use: affinity, and the share of a container
 
-from tools.chapter import chapters, peak, rules
+from likelab import claims
+from tools.chapter import chapters, claimed, execute, peak, rules
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 CELL_TIMEOUT = 900  # seconds
@@ -41,6 +44,7 @@ class Result:
     said: str
     peak: float
     seconds: float
+    claims: dict = field(default_factory=dict)  # as `claimed.read` gives them
 
 
 def real_at_hand():
@@ -51,6 +55,12 @@ def real_at_hand():
         return all(data.at_hand(name, split) for name, split in data.PAIR)
     except data.DataError as error:
         raise SystemExit(str(error)) from error
+
+
+@functools.cache
+def images():
+    """What the real pair is on this machine, as `execute.real_pair` describes it; nothing where it is not at hand."""
+    return execute.real_pair() if real_at_hand() else {}
 
 
 def plan(paths, real, everything):
@@ -74,19 +84,24 @@ def run(path, pair, threads=None):
     Path(chapters.KERNEL["IPYTHONDIR"]).mkdir(parents=True, exist_ok=True)  # else IPython warns
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "peak"
+        told, record = Path(folder) / "peak", Path(folder) / "claims"
+        environment |= {claims.RECORD: str(record)}
         measured = [sys.executable, "-P", peak.__file__, told, *command]
         done = subprocess.run(measured, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8", errors="replace")
         most = float(told.read_text("utf-8")) if told.exists() else 0.0  # somebody ended even the process that counts
-    return Result(done.returncode == 0, done.stdout, most, time.perf_counter() - start)
+        found = claimed.read(record)
+    return Result(done.returncode == 0, done.stdout, most, time.perf_counter() - start, found)
 
 
 def verdict(path, pair, threads=None):
     """The Result of `run`, not passed either where claims were never stored or where it took too much memory."""
-    result = run(path, pair, threads)
-    if findings := rules.order(chapters.read(path)):  # nbval passes a claim that has no stored output
+    result, nb = run(path, pair, threads), chapters.read(path)
+    if findings := rules.order(nb):  # nbval passes a claim that has no stored output
         result.passed = False
         result.said += f"nothing to compare with: {findings[0]}\n"
+    if pair == "real" and result.claims and (findings := claimed.moved(nb, result.claims, images())):
+        result.passed = False
+        result.said += "\n".join(findings) + "\n"
     if result.peak > MEMORY_LIMIT:
         result.passed = False
         result.said += (
