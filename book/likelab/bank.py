@@ -53,7 +53,7 @@ def stem(name: str, pair: Pair | None = None, seed: int = 0) -> str:
 def card(name: str, pair: Pair | None = None, seed: int = 0) -> dict:
     """How a run was trained, on what, and what came out, as a dictionary.
 
-    name: "glow", "vae", …; pair: where it holds stand-ins, the run that was trained on them; seed: 0, 1 or 2.
+    name: "glow", "vae", …; pair: where it holds stand-ins, the run that was trained on them; seed: 0 to 3.
     Raises DataError where there is no such run or its card is not one.
     """
     path = FOLDER / f"{stem(name, pair, seed)}.json"
@@ -83,7 +83,8 @@ def build(model: str, architecture: dict) -> nn.Module:
 def load(name: str, pair: Pair | None = None, seed: int = 0) -> nn.Module:
     """A trained model, ready to evaluate, on the CPU. Arguments and errors as for `card` and `load_weights`.
 
-    The Gaussian is fitted anew, to the pair's training images, in seconds; without a pair that is a ValueError.
+    The Gaussian is fitted anew, to the pair's training images, in seconds; without a pair that is a ValueError. So is a
+    run that keeps its scores only, as the further seeds of a model do.
     """
     described = card(name, pair, seed)
     if described["model"] == "gaussian":
@@ -92,6 +93,8 @@ def load(name: str, pair: Pair | None = None, seed: int = 0) -> nn.Module:
         fitted = build("gaussian", described["architecture"]).fit(pair.train.images)
         fitted.ridge.fill_(described["ridge"])
         return fitted.eval()
+    if described["weights"] is None:
+        raise ValueError(f"{name} with seed {seed} keeps its scores only (bank.stored): seed 0 has weights")
     model = build(described["model"], described["architecture"])
     return load_weights(FOLDER / f"{stem(name, pair, seed)}.pt", described["weights"], model).eval()
 

@@ -33,6 +33,8 @@ def confirm(name):
     model = bank.build(card["model"], card["architecture"])
     if card["model"] == "gaussian":
         model.fit(used.images).ridge.fill_(card["ridge"])
+    elif card["weights"] is None:
+        return False, "it keeps its scores only: train it"
     else:
         try:
             bank.load_weights(bank.FOLDER / f"{name}.pt", card["weights"], model)

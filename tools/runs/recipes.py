@@ -34,38 +34,47 @@ GAUSSIAN = {"model": "gaussian", "architecture": {}, "ridges": [0.5, 1, 1.5, 2, 
 CIFAR, LEAVES, CLOTHES = ("cifar10", "svhn"), ("leaves", "plates"), ("fashionmnist", "mnist")
 IMAGES, TESTED = 4000, 1000  # most of each set, unless a recipe names more
 RUNS = {}  # name: (recipe, steps, seed, sets)
-for name, recipe, longer, shorter, members in (
-    ("vae", VAE, 12_000, 4_000, 3),
-    ("pixelcnn", PIXELCNN, 12_000, 4_000, 3),
-    ("glow", GLOW, 2_400, 900, 3),
-    ("glow_cv", GLOW_CV, 2_400, 900, 0),
+SCORES_ONLY = {"weights": False}  # of runs whose weights nobody needs; they would be half of the bank
+for name, recipe, longer, shorter in (
+    ("vae", VAE, 12_000, 4_000),
+    ("pixelcnn", PIXELCNN, 12_000, 4_000),
+    ("glow", GLOW, 2_400, 900),
+    ("glow_cv", GLOW_CV, 2_400, 900),
 ):
     RUNS[name] = (recipe, longer, 0, CIFAR)
-    for seed in range(1, 1 + members):  # an ensemble: its members are trained equally long
-        RUNS[f"{name}-{seed}"] = (recipe, shorter, seed, CIFAR)
     RUNS[f"{name}-standin"] = (recipe, shorter, 0, LEAVES)
+    for seed in (1, 2, 3):  # an ensemble: its members are trained equally long
+        RUNS[f"{name}-{seed}"] = (recipe | SCORES_ONLY, shorter, seed, CIFAR)
+    for seed in (1, 2):
+        RUNS[f"{name}-standin-{seed}"] = (recipe | SCORES_ONLY, shorter, seed, LEAVES)
+for suffix, sets in (("svhn", CIFAR[::-1]), ("plates", LEAVES[::-1])):  # the other way round
+    RUNS[f"vae_{suffix}"] = (VAE | SCORES_ONLY, 4_000, 0, sets)
+    RUNS[f"pixelcnn_{suffix}"] = (PIXELCNN, 4_000, 0, sets)
+    RUNS[f"glow_{suffix}"] = (GLOW, 900 if suffix == "plates" else 1_200, 0, sets)
+    RUNS[f"glow_cv_{suffix}"] = (GLOW_CV | SCORES_ONLY, 900, 0, sets)
+    RUNS[f"pixelcnn_mutated0.2_{suffix}"] = (PIXELCNN | {"mutated": 0.2}, 4_000, 0, sets)
+for rate in (0.1, 0.2, 0.3):  # the background of a likelihood ratio: Ren et al. 2019
+    RUNS[f"pixelcnn_mutated{rate}"] = (PIXELCNN | {"mutated": rate}, 12_000, 0, CIFAR)
+    RUNS[f"pixelcnn_mutated{rate}-standin"] = (PIXELCNN | {"mutated": rate}, 4_000, 0, LEAVES)
 for suffix, sets in (("", CIFAR), ("-standin", LEAVES)):
     RUNS[f"gaussian{suffix}"] = (GAUSSIAN, 0, 0, sets)
     RUNS[f"pixelcnn_local{suffix}"] = (LOCAL, 4_000, 0, sets)
     RUNS[f"pixelcnn_wide{suffix}"] = (WIDE, 4_000 if suffix else 12_000, 0, sets)
     RUNS[f"glow_fixed{suffix}"] = (FIXED_PRIOR, 900 if suffix else 2_400, 0, sets)
-for name, seed, sets in (
-    ("classifier", 0, CIFAR),
-    ("classifier-1", 1, CIFAR),
-    ("classifier-2", 2, CIFAR),
-    ("classifier_svhn", 0, CIFAR[::-1]),
-    ("classifier-standin", 0, LEAVES),
-    ("classifier_plates", 0, LEAVES[::-1]),
-):
-    RUNS[name] = (CLASSIFIER, 12_000, seed, sets)
+RUNS["classifier"] = (CLASSIFIER, 12_000, 0, CIFAR)
+RUNS["classifier-1"] = (CLASSIFIER | SCORES_ONLY, 12_000, 1, CIFAR)
+RUNS["classifier-2"] = (CLASSIFIER | SCORES_ONLY, 12_000, 2, CIFAR)
+RUNS["classifier_svhn"] = (CLASSIFIER, 12_000, 0, CIFAR[::-1])
+RUNS["classifier-standin"] = (CLASSIFIER, 12_000, 0, LEAVES)
+RUNS["classifier_plates"] = (CLASSIFIER, 12_000, 0, LEAVES[::-1])
 for beta in (0.1, 1, 4, 16):  # of a nat of rate, in nats of distortion
     RUNS[f"vae_beta{beta}"] = (PRICED_VAE | {"beta": beta}, 6_000, 0, CIFAR)
-RUNS["glow_svhn"] = (GLOW, 1_200, 0, CIFAR[::-1])
-RUNS["glow_plates"] = (GLOW, 900, 0, LEAVES[::-1])
-for seed in range(3):
-    RUNS[f"glow_fashionmnist{f'-{seed}' if seed else ''}"] = (GREY_GLOW, 8_000, seed, CLOTHES)
+RUNS["glow_fashionmnist"] = (GREY_GLOW, 8_000, 0, CLOTHES)
+RUNS["glow_fashionmnist-1"] = (GREY_GLOW | SCORES_ONLY, 8_000, 1, CLOTHES)
+RUNS["glow_fashionmnist-2"] = (GREY_GLOW | SCORES_ONLY, 8_000, 2, CLOTHES)
 RUNS["glow_cv_fashionmnist"] = (GREY_GLOW_CV, 8_000, 0, CLOTHES)
 RUNS["pixelcnn_fashionmnist"] = (GREY_PIXELCNN, 12_000, 0, CLOTHES)
+RUNS["pixelcnn_mutated0.2_fashionmnist"] = (GREY_PIXELCNN | {"mutated": 0.2}, 12_000, 0, CLOTHES)
 RUNS["vae_fashionmnist"] = (GREY_VAE, 12_000, 0, CLOTHES)
 RUNS["glow_mnist"] = (GREY_GLOW, 8_000, 0, CLOTHES[::-1])
 RUNS["diffusion"] = (DIFFUSION, 16_000, 0, CIFAR)
@@ -77,7 +86,7 @@ CLIP = 10  # largest norm of a gradient
 
 
 def described(name):
-    """What `training.fit` is told, where digits are not mirrored; the price of the rate; the Gaussian's ridges.
+    """What `training.fit` is told, where digits are not mirrored; what wraps the model; the Gaussian's ridges.
 
     Of a classifier, what `fit_classifier` is told.
     """
@@ -89,7 +98,7 @@ def described(name):
     if "decay" in recipe:
         del told["clip"]
         return told | {"decay": recipe["decay"]}
-    return told | ({"beta": recipe["beta"]} if "beta" in recipe else {})
+    return told | {key: recipe[key] for key in ("beta", "mutated") if key in recipe}
 
 
 def images_of(name):
@@ -112,6 +121,12 @@ def told_of(used, sets):
     }
 
 
+def keeps_weights(name):
+    """Whether a run's weights are stored: not those of a Gaussian, which is fitted anew, nor of a mere member."""
+    recipe = RUNS[name][0]
+    return recipe["model"] != "gaussian" and recipe.get("weights", True)
+
+
 def code_digest(recipe):
     """Digest of the module that defines the run's model, and of the modules of models that this one imports."""
     made = digests.library([ast.parse(f"import likelab.models.{recipe['model']}")], chapters.BOOK)
@@ -132,7 +147,7 @@ def state(name):
     except DataError:
         return "damaged"
     paths = {"scores": bank.FOLDER / f"{name}.npz", "keys": bank.keys_path(card["keys"])}
-    paths |= {"weights": bank.FOLDER / f"{name}.pt"} if RUNS[name][0]["model"] != "gaussian" else {}
+    paths |= {"weights": bank.FOLDER / f"{name}.pt"} if keeps_weights(name) else {}
     if any(not path.exists() or bank.digest_of(path.read_bytes()) != card[key] for key, path in paths.items()):
         return "damaged"
     return "there" if not changed(name, card) and card.get("code") == code_digest(RUNS[name][0]) else "old"

@@ -16,7 +16,7 @@ from torch import distributed
 
 from likelab import bank, bits, data, files, training
 from likelab.models import classifier
-from tools.runs.recipes import RUNS, code_digest, described, images_of, told_of
+from tools.runs.recipes import RUNS, code_digest, described, images_of, keeps_weights, told_of
 
 WATCHED = 250  # test images of each set that are scored along the training
 
@@ -81,6 +81,7 @@ def trained(name, machine):
             history = classifier.fit_classifier(model, used, sets["validation"], **told, watch=watch)
         else:
             objective = Priced(model, told.pop("beta")) if "beta" in told else model
+            objective = Mutated(model, told.pop("mutated")) if "mutated" in told else objective
             history = training.fit(objective, used.images, sets["validation"].images, **told, watch=watch)
         how = {
             "best_step": history.best_step,
@@ -115,7 +116,7 @@ def trained(name, machine):
     kind = "logits" if recipe["model"] == "classifier" else "bits"
     arrays = {f"{kind}: {role}": values for role, values in found.items()} | {"steps": np.array(marks)}
     arrays |= {f"watched: {role}": np.stack(rows) for role, rows in along.items() if rows}
-    weights = None if recipe["model"] == "gaussian" else model.state_dict()
+    weights = model.state_dict() if keeps_weights(name) else None
     return card, weights, arrays, {role: part.images for role, part in sets.items()}
 
 
@@ -183,6 +184,25 @@ class Priced(torch.nn.Module):
         """As the VAE's, in nats: uint8 (N, C, H, W) -> (N,). One draw, whatever `draws` is."""
         rate, distortion = self.vae.rate_and_distortion(images, generator=generator)
         return -distortion - self.beta * rate
+
+
+class Mutated(torch.nn.Module):
+    """Trains a model on images with a share `rate` of their numbers replaced by uniform ones, drawn anew each time.
+
+    The background model of Ren et al. 2019: it learns what is common to all images, and little of what these show.
+    """
+
+    def __init__(self, model, rate):
+        super().__init__()
+        self.model, self.rate, self.shape = model, rate, model.shape
+
+    def log_prob(self, images, *, generator=None):
+        """Of the mutated images, in nats: uint8 (N, C, H, W) -> (N,). Evaluated, they are mutated in the same way."""
+        drawn = generator if self.training else torch.Generator().manual_seed(0)
+        noise = torch.randint(0, bits.LEVELS, images.shape, dtype=images.dtype, generator=drawn)
+        chosen = torch.rand(images.shape, generator=drawn) < self.rate
+        mutated = torch.where(chosen.to(images.device), noise.to(images.device), images)
+        return self.model.log_prob(mutated, generator=generator)
 
 
 def rate_and_distortion(vae, images, batch_size=100):
