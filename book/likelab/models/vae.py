@@ -27,7 +27,9 @@ def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int = bits.LEVELS) -> Tensor:
-    """log-probability of grey levels under a logistic cut into bins, in nats. Salimans et al. 2017, eq. 2.
+    """log-probability of grey levels under a logistic cut into bins, in nats.
+
+    Kingma et al. 2016; with the two bins at the ends, Salimans et al. 2017, eq. 2.
 
     x: levels on the scale -1 to 1, `levels` of them evenly spaced. All arguments broadcast, to the result's shape.
     """
@@ -183,7 +185,7 @@ class Autoencoder(nn.Module):
 class VAE(Autoencoder):
     """A variational autoencoder for uint8 images: z ~ N(0, 1), x ~ p(x | z), bounded with q(z | x).
 
-    Kingma & Welling 2014; importance-weighted bound of Burda et al. 2016; likelihood of Salimans et al. 2017. Inside,
+    Kingma & Welling 2014; importance-weighted bound of Burda et al. 2016; likelihood of Kingma et al. 2016. Inside,
     images are on the scale -1 to 1. shape: (C, H, W). patch: side of the patches that become places. latents:
     channels at each place. hidden, blocks: width and residual blocks of both networks. Raises ValueError where
     patches do not tile the image, or have fewer numbers than latents.
