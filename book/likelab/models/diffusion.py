@@ -119,13 +119,13 @@ class Corrector(nn.Module):
         self.before, self.below, self.after = (
             nn.ModuleList(LevelBlock(size, signals) for _ in range(blocks)) for size in (hidden, wide, hidden)
         )
-        self.last = nn.Conv2d(hidden, 8 * channels, 1)
+        self.last = nn.Conv2d(hidden, 12 * channels, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, guess: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Guess and implied noise (N, C, H, W), times (N,) -> shift, log-scale of the uncertainty, (N, C, H, W)."""
+    def forward(self, guess: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Guess and implied noise (N, C, H, W), times (N,) -> shift, share, log-scale, each (N, C, H, W)."""
         waves = torch.cos(math.pi * t[:, None] * torch.arange(9).to(t))
         signal = self.signal(torch.cat([t[:, None], waves[:, 1:]], 1))
         h = self.first(to_patches(torch.cat([guess, noise], 1), 2))
@@ -137,7 +137,7 @@ class Corrector(nn.Module):
         h = h + from_patches(self.up(low), 2)
         for block in self.after:
             h = block(h, signal)
-        return from_patches(self.last(F.silu(h)), 2).chunk(2, 1)
+        return from_patches(self.last(F.silu(h)), 2).chunk(3, 1)
 
 
 class Diffusion(nn.Module):
@@ -192,8 +192,9 @@ class Diffusion(nn.Module):
             raise RuntimeError("this model was never started: call initialise(images), train it, or load weights")
         alpha, sigma = (v[:, None, None, None] for v in signal_and_noise(noise_level(t)))
         guess, std = self.gaussian.guess(z, alpha, sigma)
-        shift, log_scale = self.corrector(guess, (z - alpha * guess) / sigma, t)
-        return drawn_to_levels(guess + std * shift, std * log_scale.clamp(-5, 5).exp())
+        noise = (z - alpha * guess) / sigma  # what the guess takes for noise
+        shift, share, log_scale = self.corrector(guess, noise, t)
+        return drawn_to_levels(guess + std * (shift + share * noise), std * log_scale.clamp(-5, 5).exp())
 
     def price(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """What x would pay at all T levels if all were like that at time t, nats. (N, C, H, W), (N,), … -> (N,).
