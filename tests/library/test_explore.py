@@ -50,6 +50,7 @@ from tests.support.experiments import (  # noqa: F401 (fixtures)
     NAMES,
     OTHERS,
     costs,
+    denoised,
     dials,
     experiment,
     grid,
@@ -73,6 +74,15 @@ def test_every_finished_experiment_goes_through_these_tests():
 
 
 # The numbers ----------------------------------------------------------------------------------------------
+
+
+def test_noise_levels_tell_what_is_paid_there():
+    at = {k: denoised().function(level=k) for k in (1, 2, 5)}
+    assert [at[k]["inside_bits"] for k in at] == [0.3, 0.5, 0.0] and at[2]["difference"] == "+0.30"
+    assert at[1]["gamma"] == -12 and at[1]["grey"] == round(127.5 * math.exp(-6), 1)
+    assert at[1]["noisy_0"] != at[2]["noisy_0"] != at[2]["guess_0"]
+    with pytest.raises(explore.ExploreError, match="another number"):
+        denoised(gammas=np.linspace(-12, 4, 4))
 
 
 def test_shares_and_bars_count_images():

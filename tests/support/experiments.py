@@ -7,6 +7,7 @@ import pytest
 
 from likelab.explore.gallery.dials import dials as show_dials
 from likelab.explore.gallery.latent_interpolation import latent_interpolation
+from likelab.explore.gallery.noise_levels import noise_levels
 from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
 from likelab.explore.gallery.shell import shell
@@ -94,6 +95,14 @@ def dials():
     return show_dials(scores, images, outside, tuple(NAMES.values()), "a leaf")
 
 
+def denoised(**changes):
+    """Five noise levels, which cost less from the second on."""
+    both = np.stack([pictures(5, seed) for seed in (0, 1)])
+    options = {"gammas": np.linspace(-12, 4, 5), "noisy": both, "guesses": both // 2}
+    options |= {"inside": np.array([0.3, 0.5, 0.3, 0.1, 0.0]), "outside": np.array([0.3, 0.2, 0.1, 0.1, 0.0])}
+    return noise_levels(**options | {"sets": tuple(NAMES.values()), "pictures": ("a leaf", "a plate")} | changes)
+
+
 BETAS = {"0.25": (3.0, 1.5), "1": (2.0, 2.0), "16": (0.1, 5.0)}  # rate and distortion
 
 
@@ -131,6 +140,7 @@ OTHERS = {
     "latent_interpolation": interpolation,
     "warp": warp,
     "stranger": stranger,
+    "noise_levels": denoised,
 }
 
 
