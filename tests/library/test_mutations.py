@@ -18,7 +18,19 @@ from tools.chapter import chapters
 
 GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
 VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
+CLASSIFIER = "01_confident_and_wrong.ipynb"
 MUTATIONS = {
+    "classifier: measured in training mode": (CLASSIFIER, "self.eval()", "self.train()", "depends on the batch"),
+    "classifier: left in evaluation mode": (CLASSIFIER, "self.train(mode)", "self.eval()", "changed the mode"),
+    "augmentation: digits are mirrored": (CLASSIFIER, "    if flip:\n", "    if True:\n", "where flip is False"),
+    "augmentation: a wider hole": (CLASSIFIER, "< 6 for side", "< 8 for side", "the hole covers"),
+    "augmentation: the light hardly changes": (CLASSIFIER, "80 * brightness", "8 * brightness", "changes too little"),
+    "training: the last weights are kept": (
+        CLASSIFIER,
+        "model.load_state_dict(weights)",
+        "pass",
+        "not the best weights",
+    ),
     "actnorm: mean over positions, not sum": (
         GLOW,
         "(self.log_scale.sum() * x.shape[2] * x.shape[3])",
@@ -428,7 +440,7 @@ def run(sources):
         exec(compile(source, "<cell>", "exec"), namespace)
 
 
-@pytest.mark.parametrize("chapter", [GAUSSIAN, VAE, PIXELCNN, GLOW])
+@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW])
 def test_checks_pass_unbroken(chapter):
     run(cells(chapter))
 
