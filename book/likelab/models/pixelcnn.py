@@ -203,7 +203,7 @@ class AutoregressiveModel(nn.Module):
         return self.mixture(self.features(x), shift_right(x)).log_joint(x)
 
     def log_conditionals(self, x: Tensor) -> Tensor:
-        """log P(x_ic | all numbers before it), in nats. (N, C, H, W) -> the same shape."""
+        """log P(x_cij | all numbers before it), in nats. (N, C, H, W) -> the same shape."""
         joint = self.log_joint(x)
         return torch.diff(joint, dim=1, prepend=torch.zeros_like(joint[:, :1]))
 
