@@ -18,6 +18,7 @@ from tools.chapter import chapters
 
 GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
 VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
+DIFFUSION = "14_diffusion.ipynb"
 CLASSIFIER = "01_confident_and_wrong.ipynb"
 MUTATIONS = {
     "classifier: measured in training mode": (CLASSIFIER, "self.eval()", "self.train()", "depends on the batch"),
@@ -407,6 +408,75 @@ MUTATIONS = {
         "0",
         "another draw must",
     ),
+    "noise: variance for standard deviation": (
+        DIFFUSION,
+        "torch.sigmoid(gamma).sqrt()",
+        "torch.sigmoid(gamma)",
+        "does not preserve variance",
+    ),
+    "waves: the first is not shortened": (DIFFUSION, "basis[0] /= math.sqrt(2)", "basis[0] /= 1", "are no rotation"),
+    "Gaussian's guess: the signal's factor forgotten": (
+        DIFFUSION,
+        "self.from_waves(alpha * self.variances / total",
+        "self.from_waves(self.variances / total",
+        "not the posterior mean",
+    ),
+    "Gaussian's guess: what is left is what there was": (
+        DIFFUSION,
+        "left = self.variances * sigma**2 / total",
+        "left = self.variances + 0 * total",
+        "variance that is left",
+    ),
+    "grid: levels below 0 and above 255 count": (
+        DIFFUSION,
+        "(levels >= 0) & (levels < bits.LEVELS)",
+        "levels == levels",
+        "grey levels",
+    ),
+    "price: the limit of many levels for few": (
+        DIFFUSION,
+        "math.expm1((LOUD - QUIET) / self.levels)",
+        "((LOUD - QUIET) / self.levels)",
+        "not its KL divergence",
+    ),
+    "price: noise over signal": (DIFFUSION, "torch.exp(-gamma) * wrong", "torch.exp(gamma) * wrong", "not its KL"),
+    "price: not a mean over the levels asked": (
+        DIFFUSION,
+        "noise[:, k]) / asked for k",
+        "noise[:, k]) for k",
+        "not its KL divergence",
+    ),
+    "prior: log σ forgotten": (
+        DIFFUSION,
+        "sigma[0] ** 2 - 1) - sigma[0].log()",
+        "sigma[0] ** 2 - 1)",
+        "the prior's price",
+    ),
+    "levels: from 0, not from 1": (DIFFUSION, "max=self.levels - 1) + 1", "max=self.levels - 1)", "asked once each"),
+    "levels: one for the whole batch": (
+        DIFFUSION,
+        "/ max(1, len(images))) % 1",
+        "* 0) % 1",
+        "not evenly spread",
+    ),
+    "bound: the prior forgotten": (
+        DIFFUSION,
+        "total - prior - paid.sum(1)",
+        "total - paid.sum(1)",
+        "is not the account",
+    ),
+    "descent: noise of the whole level": (
+        DIFFUSION,
+        "heat * sigma_s * new.sqrt() * noise",
+        "heat * sigma_s * noise",
+        "samples have",
+    ),
+    "descent: z is not brought back to full strength": (
+        DIFFUSION,
+        "(1 - new) * z / alpha + new",
+        "(1 - new) * z + new",
+        "samples have",
+    ),
 }
 
 
@@ -440,7 +510,7 @@ def run(sources):
         exec(compile(source, "<cell>", "exec"), namespace)
 
 
-@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW])
+@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW, DIFFUSION])
 def test_checks_pass_unbroken(chapter):
     run(cells(chapter))
 
