@@ -15,6 +15,7 @@ from likelab.explore.gallery.stranger import stranger
 from likelab.explore.gallery.terms import Costs
 from likelab.explore.gallery.terms import terms as show_terms
 from likelab.explore.gallery.threshold import threshold
+from likelab.explore.gallery.two_densities import two_densities
 from likelab.explore.gallery.variances import variances as show_variances
 from likelab.explore.gallery.warp import warp as show_warp
 
