@@ -20,7 +20,66 @@ GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
 VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
 DIFFUSION = "14_diffusion.ipynb"
 CLASSIFIER = "01_confident_and_wrong.ipynb"
+GAN = "06_without_a_likelihood.ipynb"
 MUTATIONS = {
+    "GAN: the hinge on the wrong side": (GAN, "F.relu(1 - real)", "F.relu(1 + real)", "charges for what is right"),
+    "GAN: a hinge without its corner": (GAN, "F.relu(1 + fake)", "(1 + fake)", "charges for what is right"),
+    "GAN: the discriminator's loss reaches the generator": (
+        GAN,
+        "with torch.no_grad():\n            fake",
+        "with torch.enable_grad():\n            fake",
+        "reaches the generator",
+    ),
+    "GAN: the generator helps the discriminator": (
+        GAN,
+        "return -self.discriminator(self.generator(z)).mean()",
+        "return self.discriminator(self.generator(z)).mean()",
+        "does not raise its samples' score",
+    ),
+    "GAN: uphill": (GAN, "weight.grad = gradient", "weight.grad = -gradient", "makes it worse"),
+    "GAN: every weight gets a gradient": (
+        GAN,
+        "zip(weights, torch.autograd.grad(loss, weights), strict=True)",
+        "zip(weights, (loss.backward(), [w.grad for w in weights])[1], strict=True)",
+        "leaves gradients in D",
+    ),
+    "GAN: convolutions without spectral norm": (
+        GAN,
+        "wrap(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))",
+        "nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)",
+        "spectral norm is above one",
+    ),
+    "GAN: the last layer without spectral norm": (
+        GAN,
+        "self.last = wrap(nn.Linear",
+        "self.last = (nn.Linear",
+        "spectral norm is above one",
+    ),
+    "GAN: white becomes black": (GAN, "(x + 1) * 127.5", "(x + 1) * 128", "grey levels are not kept"),
+    "GAN: samples ignore the generator": (
+        GAN,
+        "self.noise(n, generator=generator)\n        return",
+        "self.noise(n)\n        return",
+        "not drawn from the generator",
+    ),
+    "GAN: temperature ignored": (
+        GAN,
+        "bits.checked_temperature(temperature) *",
+        "bits.checked_temperature(1.0) *",
+        "does not switch the noise off",
+    ),
+    "GAN: features added": (
+        GAN,
+        "features(unit(images)) - gan.discriminator.features(found)",
+        "features(unit(images)) + gan.discriminator.features(found)",
+        "something is left",
+    ),
+    "GAN: a search of no steps": (
+        GAN,
+        "for _ in range(steps):\n        move(",
+        "for _ in ():\n        move(",
+        "closer",
+    ),
     "classifier: measured in training mode": (CLASSIFIER, "self.eval()", "self.train()", "depends on the batch"),
     "classifier: left in evaluation mode": (CLASSIFIER, "self.train(mode)", "self.eval()", "changed the mode"),
     "augmentation: digits are mirrored": (CLASSIFIER, "    if flip:\n", "    if True:\n", "where flip is False"),
@@ -510,7 +569,7 @@ def run(sources):
         exec(compile(source, "<cell>", "exec"), namespace)
 
 
-@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW, DIFFUSION])
+@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW, GAN, DIFFUSION])
 def test_checks_pass_unbroken(chapter):
     run(cells(chapter))
 

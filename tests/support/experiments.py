@@ -140,6 +140,7 @@ OTHERS = {
     "receptive_field": receptive_field,
     "latent_interpolation": interpolation,
     "warp": warp,
+    "two_densities": two_densities,
     "stranger": stranger,
     "noise_levels": denoised,
 }

@@ -15,7 +15,10 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """Noise (N, latents) to images (N, C, H, W) between -1 and 1; H and W are multiples of 8. After Radford et al. 2016."""
+    """Noise (N, latents) to images (N, C, H, W) between -1 and 1, after Radford et al. 2016.
+
+    shape: (C, H, W) of an image, H and W multiples of 8; channels: of the last layers, a quarter of the first's.
+    """
 
     def __init__(self, shape: tuple[int, int, int], latents: int, channels: int):
         super().__init__()
@@ -64,6 +67,11 @@ def unit(images: Tensor) -> Tensor:
     return bits.as_images(images).float() / 127.5 - 1
 
 
+def grey(x: Tensor) -> Tensor:
+    """Values between -1 and 1 as grey levels, uint8."""
+    return ((x + 1) * 127.5).round().to(torch.uint8)
+
+
 def move(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step down the loss for the weights that the optimiser holds; no other weight gets a gradient."""
     weights = optimiser.param_groups[0]["params"]
@@ -90,8 +98,7 @@ class GAN(nn.Module):
     def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """n images, uint8 (n, C, H, W). temperature multiplies the noise. Ask in evaluation mode."""
         z = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
-        x = torch.cat([self.generator(part) for part in z.split(200)])
-        return ((x + 1) * 127.5).round().to(torch.uint8)
+        return torch.cat([grey(self.generator(part)) for part in z.split(200)])
 
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
