@@ -94,7 +94,7 @@ def load(name: str, pair: Pair | None = None, seed: int = 0) -> nn.Module:
         fitted.ridge.fill_(described["ridge"])
         return fitted.eval()
     if described["weights"] is None:
-        raise ValueError(f"{name} with seed {seed} keeps its scores only (bank.stored): seed 0 has weights")
+        raise ValueError(f"{stem(name, pair, seed)} keeps its scores only, which bank.stored gives, and no weights")
     model = build(described["model"], described["architecture"])
     return load_weights(FOLDER / f"{stem(name, pair, seed)}.pt", described["weights"], model).eval()
 

@@ -497,6 +497,46 @@ def test_a_cheaper_rate_is_spent_and_every_run_is_best_at_its_own_price():
             assert min(cost, key=cost.get) == beta
 
 
+# --- Members of ensembles, and backgrounds ---
+
+
+def test_a_run_of_scores_only_keeps_no_weights_and_says_so(folder, monkeypatch):
+    monkeypatch.setitem(RUNS, "tiny", (TINY_RUNS["tiny"][0] | recipes.SCORES_ONLY, *TINY_RUNS["tiny"][1:]))
+    (folder / "tiny.pt").unlink()
+    train.train("tiny", 1)
+    assert state("tiny") == "there" and not (folder / "tiny.pt").exists()
+    assert len(bank.stored("tiny")["outside"]) == 40
+    with pytest.raises(ValueError, match="tiny keeps its scores only, which bank.stored gives"):
+        bank.load("tiny")
+    rewrite("tiny", code="another")
+    assert confirm.confirm("tiny") == (False, "it keeps its scores only: train it")
+
+
+class Seen(torch.nn.Module):
+    """Remembers the images that it is asked about."""
+
+    shape = (3, 8, 8)
+
+    def log_prob(self, images, *, generator=None):
+        self.images = images
+        return images.flatten(1).sum(1) * 1.0
+
+
+def test_a_background_model_sees_a_share_of_numbers_replaced():
+    plain, seen = images(400, 1) // 2, Seen()  # below 128, so that half of the replacements show
+    mutated = train.Mutated(seen, 0.2)
+    mutated.train().log_prob(plain, generator=torch.Generator().manual_seed(3))
+    first = seen.images
+    assert (first >= 128).float().mean() == pytest.approx(0.1, abs=0.005)
+    assert (first != plain).float().mean() == pytest.approx(0.2 * 255 / 256, abs=0.005)
+    mutated.log_prob(plain, generator=torch.Generator().manual_seed(4))
+    assert not torch.equal(seen.images, first), "other mutations at each step"
+    mutated.eval().log_prob(plain)
+    first = seen.images
+    mutated.log_prob(plain)
+    assert torch.equal(seen.images, first), "always the same ones in evaluation"
+
+
 # --- The bench ---
 
 
@@ -539,8 +579,9 @@ def test_the_bank_is_complete_and_of_today(name):
         f"make bank BANK={name}, or where scores stay: python -m tools.runs.bank --confirm {name}"
     )
     card = bank.card(name)
-    if not name.startswith("gaussian"):
+    if recipes.keeps_weights(name):
         assert sum(p.numel() for p in bank.load(name).parameters()) == card["parameters"]
+    if card["model"] != "gaussian":
         assert len(bank.watched(name)[0]) == 9
     found = bank.stored(name)
     if card["model"] == "classifier":
@@ -549,8 +590,8 @@ def test_the_bank_is_complete_and_of_today(name):
     else:
         for role, values in found.items():
             assert values.mean() == pytest.approx(card["results"][role]["bits_per_dim"], abs=1e-3)
-    difference = found["outside"][:, None] - found["inside"][None, :]
-    counted = (difference > 0).mean() + 0.5 * (difference == 0).mean()
+    ranked, asked = np.sort(found["inside"]), found["outside"]
+    counted = sum(np.searchsorted(ranked, asked, side) for side in ("left", "right")).mean() / 2 / len(ranked)
     assert counted == pytest.approx(card["results"]["auroc"], abs=6e-5), "AUROC by counting pairs"
 
 
