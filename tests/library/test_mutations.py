@@ -70,8 +70,8 @@ MUTATIONS = {
     ),
     "GAN: features added": (
         GAN,
-        "features(unit(images)) - gan.discriminator.features(found)",
-        "features(unit(images)) + gan.discriminator.features(found)",
+        "features(to_unit(images)) - gan.discriminator.features(found)",
+        "features(to_unit(images)) + gan.discriminator.features(found)",
         "something is left",
     ),
     "GAN: a search of no steps": (

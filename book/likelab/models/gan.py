@@ -62,12 +62,12 @@ class Discriminator(nn.Module):
         return self.last(self.features(x)).squeeze(1)
 
 
-def unit(images: Tensor) -> Tensor:
+def to_unit(images: Tensor) -> Tensor:
     """Grey levels 0 to 255 on the scale -1 to 1."""
     return bits.as_images(images).float() / 127.5 - 1
 
 
-def grey(x: Tensor) -> Tensor:
+def to_grey(x: Tensor) -> Tensor:
     """Values between -1 and 1 as grey levels, uint8."""
     return ((x + 1) * 127.5).round().to(torch.uint8)
 
@@ -98,17 +98,17 @@ class GAN(nn.Module):
     def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """n images, uint8 (n, C, H, W). temperature multiplies the noise. Ask in evaluation mode."""
         z = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
-        return torch.cat([grey(self.generator(part)) for part in z.split(200)])
+        return torch.cat([to_grey(self.generator(part)) for part in z.split(200)])
 
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """The discriminator's score of uint8 images (N, C, H, W): (N,), higher for what it takes for data."""
-        return torch.cat([self.discriminator(unit(batch)) for batch in images.split(200)])
+        return torch.cat([self.discriminator(to_unit(batch)) for batch in images.split(200)])
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """The discriminator's features of uint8 images (N, C, H, W): (N, F)."""
-        return torch.cat([self.discriminator.features(unit(batch)) for batch in images.split(200)])
+        return torch.cat([self.discriminator.features(to_unit(batch)) for batch in images.split(200)])
 
     def discriminator_loss(self, real: Tensor, z: Tensor) -> Tensor:
         """The hinge for images (N, C, H, W) between -1 and 1 and as many samples; no gradient reaches G."""
@@ -152,7 +152,7 @@ def play(
         if flip:
             mirrored = torch.rand(batch_size, generator=chance) < 0.5
             batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-        loss_d = gan.discriminator_loss(unit(batch.to(home)), gan.noise(batch_size, generator=chance))
+        loss_d = gan.discriminator_loss(to_unit(batch.to(home)), gan.noise(batch_size, generator=chance))
         move(of_d, loss_d)
         loss_g = gan.generator_loss(gan.noise(batch_size, generator=chance))
         move(of_g, loss_g)
@@ -168,7 +168,7 @@ def search(gan: GAN, images: Tensor, *, steps: int = 100, lr: float = 0.05) -> T
 
     Close is mean |x − G(z)|, with the model in evaluation mode; each image has a search of its own.
     """
-    x = unit(images)
+    x = to_unit(images)
     z = torch.zeros(len(x), gan.latents, device=x.device, requires_grad=True)
     optimiser = torch.optim.Adam([z], lr=lr)
     for _ in range(steps):
@@ -192,5 +192,5 @@ class LatentEncoder(nn.Module):
 def residuals(gan: GAN, images: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """What G(z) leaves of each image: mean |x − G(z)| over pixels, and over D's features; both (N,)."""
     found = gan.generator(z)
-    by_features = gan.discriminator.features(unit(images)) - gan.discriminator.features(found)
-    return (unit(images) - found).abs().mean((1, 2, 3)), by_features.abs().mean(1)
+    by_features = gan.discriminator.features(to_unit(images)) - gan.discriminator.features(found)
+    return (to_unit(images) - found).abs().mean((1, 2, 3)), by_features.abs().mean(1)
