@@ -55,7 +55,7 @@ def test_the_saturating_push_is_down_the_divergence(centre, width):
 def test_least_hinge_is_two_minus_twice_the_total_variation():
     for centre in (0, 1, 3.5):
         variation = 2 * stats.norm.cdf(centre / 2) - 1
-        assert math.isclose(measure(centre, 1.0)["hinge"], 2 - 2 * variation, abs_tol=1e-6)
+        assert math.isclose(measure(centre, 1.0)["hinge"], 2 - 2 * variation, abs_tol=1e-4)
 
 
 def test_both_pushes_together_are_the_mean_slope_of_the_log_ratio():
