@@ -49,8 +49,8 @@ def two_densities(caption="", id="two-densities") -> Experiment:
         draw.trace("at", "saturating", "centre"),
         draw.trace("at", "not_saturating", "centre", "dashed"),
         draw.point("centre", "saturating"),
-        draw.label("solid: saturating, log(1 − D)", 4, 5, "end", "quiet", (-2, 14)),
-        draw.label("dashed: non-saturating, −log D", 4, 5, "end", "quiet", (-2, 30)),
+        draw.label("solid: saturating, log(1 − D)", -4, -5, "start", "quiet", (6, -24)),
+        draw.label("dashed: non-saturating, −log D", -4, -5, "start", "quiet", (6, -8)),
     ]
     return Experiment(
         id,
