@@ -63,6 +63,21 @@ def test_a_module_without_chapter_is_found(book):
     assert export.differences(book) == ["likelab/models/orphan.py: no chapter exports it"]
 
 
+def test_a_chapter_may_export_to_likelab_itself(book):
+    nb, file = small_chapter.notebook(), book / "likelab" / "small.py"
+    nb.metadata.likelab = {"exports": "likelab.small"}
+    small_chapter.save(nb, book / "05_small.ipynb")
+    export.write(book)
+    assert export.differences(book) == [] and "class Model" in file.read_text()
+    assert rules.redefinitions({"05_small.ipynb": nb}, book) == []  # its own code, written to where others import it
+    (book / "likelab" / "by_hand.py").write_text('"""Nobody exports this, and nobody has to."""\n')
+    file.rename(book / "likelab" / "orphan.py")
+    assert export.differences(book) == [
+        "likelab/orphan.py: no chapter exports it",
+        "likelab/small.py: differs from its chapter; run `make export`",
+    ]
+
+
 def test_a_chapter_that_exports_nothing(book):
     nb = small_chapter.notebook()
     nb.cells[3].metadata.clear()

@@ -1,10 +1,11 @@
-"""Write the cells tagged `export` to book/likelab/models: code has one home, the chapter that explains it.
+"""Write the cells tagged `export` to modules of book/likelab: code has one home, the chapter that explains it.
 
     python -m tools.chapter.export           write the modules
     python -m tools.chapter.export --check   change nothing; say what differs, exit with 1
 
-A chapter names its module in the notebook's metadata, `likelab: {exports: glow}`. The module gets the import
-statements of the chapter, less those it does not use, then the export cells in their order.
+A chapter names its module in the notebook's metadata: `likelab: {exports: glow}` for likelab/models/glow.py, and
+`likelab: {exports: likelab.scores}` for likelab/scores.py, which is no model. The module gets the import statements of
+the chapter, less those it does not use, then the export cells in their order.
 """
 
 import sys
@@ -44,8 +45,14 @@ def ruff(*arguments, source):
     return run(command, input=source, stdout=PIPE, encoding="utf-8", cwd=chapters.ROOT, check=True).stdout
 
 
+def module_file(module):
+    """Where a module named in a chapter's metadata lies in likelab: "glow" -> models/glow.py."""
+    within = module.removeprefix("likelab.") if module.startswith("likelab.") else f"models.{module}"
+    return within.replace(".", "/") + ".py"
+
+
 def modules(book=chapters.BOOK):
-    """What likelab/models should hold: {file name: source}. Raises ValueError where a chapter is unclear."""
+    """What chapters export: {file in likelab: source}. Raises ValueError where a chapter is unclear."""
     found = {}
     for path in chapters.paths(book):
         nb = chapters.read(path)
@@ -53,29 +60,34 @@ def modules(book=chapters.BOOK):
         cells = any(chapters.has_tag(cell, "export") for cell in nb.cells)
         if cells != bool(module):
             raise ValueError(f"{path.name}: the tag `export` and metadata `likelab: {{exports: …}}` go together")
-        if module and f"{module}.py" in found:
-            raise ValueError(f"{path.name}: another chapter exports likelab.models.{module} already")
+        if module and module_file(module) in found:
+            raise ValueError(f"{path.name}: another chapter exports likelab/{module_file(module)} already")
         if module:
-            found[f"{module}.py"] = module_text(nb, path.name)
+            found[module_file(module)] = module_text(nb, path.name)
     return found
+
+
+def is_exported(path):
+    """Whether a module says of itself that a chapter exports it."""
+    return path.read_text("utf-8").startswith(HEADER.partition("{")[0])
 
 
 def differences(book=chapters.BOOK):
     """Findings: each module that is not what its chapter exports, or that no chapter exports."""
-    folder, wanted = book / "likelab" / "models", modules(book)
-    unknown = sorted({path.name for path in folder.glob("*.py")} - {"__init__.py"} - set(wanted))
-    findings = [f"likelab/models/{name}: no chapter exports it" for name in unknown]
+    folder, wanted = book / "likelab", modules(book)
+    held = {path.relative_to(folder).as_posix() for path in folder.glob("models/*.py")} - {"models/__init__.py"}
+    held |= {path.name for path in folder.glob("*.py") if is_exported(path)}
+    findings = [f"likelab/{name}: no chapter exports it" for name in sorted(held - set(wanted))]
     for name, source in wanted.items():
         if not (folder / name).exists() or (folder / name).read_text("utf-8") != source:
-            findings.append(f"likelab/models/{name}: differs from its chapter; run `make export`")
+            findings.append(f"likelab/{name}: differs from its chapter; run `make export`")
     return findings
 
 
 def write(book=chapters.BOOK):
     """Write the modules. Raises ValueError where a chapter is unclear, and DataError where one cannot be written."""
-    folder = book / "likelab" / "models"
     for name, source in modules(book).items():
-        files.write(folder / name, source)
+        files.write(book / "likelab" / name, source)
 
 
 def main():
@@ -88,7 +100,7 @@ def main():
         findings = differences(chapters.BOOK)
     except (ValueError, SyntaxError) as error:
         findings = [str(error)]
-    print("\n".join(findings) or "likelab/models holds what the chapters export.")
+    print("\n".join(findings) or "likelab holds what the chapters export.")
     return bool(findings)
 
 

@@ -5,7 +5,7 @@ import re
 
 import nbformat
 
-from tools.chapter import chapters, digests
+from tools.chapter import chapters, digests, export
 from tools.website import crossrefs
 
 MEGABYTES = 2
@@ -250,7 +250,7 @@ def redefinitions(notebooks, book=chapters.BOOK):
     library = {
         bound: file.relative_to(book).as_posix()
         for file in sorted((book / "likelab").rglob("*.py"))
-        if models not in file.parents
+        if models not in file.parents and not export.is_exported(file)
         for bound, kind in definitions(ast.parse(file.read_text("utf-8")).body)
         if kind != "variable"
     }
