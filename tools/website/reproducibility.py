@@ -251,7 +251,7 @@ def page():
             raise DataError.about("book/reproducibility.md", f"a row on {what!r}", found, remedy) from error
         lines.append(f"| {' | '.join(cells)} |\n")
     lines.append(
-        "\n## The runs of the bank\n\nIn bits per dimension; a classifier's accuracy, and its AUROC by its confidence.\n\n"
+        "\n## The runs of the bank\n\nIn bits per dimension; of a classifier its accuracy, and AUROC by confidence.\n\n"
     )
     lines.append("| run | trained on | weights | steps | minutes | machine | inside | outside | AUROC |\n")
     lines.append(f"{'|---' * 9}|\n")
