@@ -10,7 +10,7 @@ from likelab import bits
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's loss for its scores of data (N,) and of samples (N,). -> (). Lim & Ye 2017, equation 17."""
+    """The discriminator's loss for its scores of data (N,) and of samples (N,). -> (). Lim & Ye 2017."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
