@@ -62,7 +62,7 @@ def noise_levels(gammas, noisy, guesses, inside, outside, sets, pictures, captio
 def _pictures():
     panels = []
     for i, name in enumerate(("{first}", "{second}")):
-        for j, (kind, title) in enumerate((("noisy", "with noise"), ("guess", "the guess"))):
+        for j, (kind, title) in enumerate((("noisy", "noisy"), ("guess", "guess"))):
             left, top = 8 + (2 * i + j) * (SIDE + GAP), 24
             marks = [
                 draw.picture(f"{kind}_{i}", 0, SIDE, SIDE, SIDE),
@@ -78,7 +78,12 @@ def _pictures():
 
 
 def _curves(gammas, top):
-    x = draw.axis(float(gammas[0]), float(gammas[-1]), "γ, logarithm of noise over signal", draw.nice_ticks(-13, 5))
+    x = draw.axis(
+        float(gammas[0]),
+        float(gammas[-1]),
+        "γ, logarithm of noise over signal",
+        draw.nice_ticks(float(gammas[0]), float(gammas[-1])),
+    )
     y = draw.axis(0, 1.15 * float(top), "bits/dim for a unit of γ", draw.nice_ticks(0, 1.15 * float(top)))
     marks = [
         draw.trace("gamma", "inside_bits", "level", "inside"),
