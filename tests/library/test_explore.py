@@ -24,6 +24,7 @@ from likelab.explore import draw, gallery
 from likelab.explore import experiment as experiment_module
 from likelab.explore.experiment import MAX_BYTES
 from likelab.explore.gallery.dials import dials as show_dials
+from likelab.explore.gallery.disagreement import disagreement
 from likelab.explore.gallery.receptive_field import (
     BLIND,
     CHANNELS,
@@ -646,3 +647,15 @@ def test_the_live_widget_shows_the_stored_table_over_its_whole_range(experiment)
         drawn, words, numbers = experiment.pieces(settings)
         assert words in summary.value and numbers in table.value
         assert plots.value == experiment.plots_html(drawn)
+
+
+def test_disagreement_counts_images_that_one_score_flags_and_the_other_does_not():
+    rng = np.random.default_rng(1)
+    inside, outside = np.arange(100.0), np.concatenate([np.full(30, 200.0), np.full(70, -1.0)])
+    same = disagreement({"a": (inside, outside), "again": (inside, outside), "b": (-inside, -outside)}, ("in", "out"))
+    at = same.function("a", "again")
+    assert at["outside_counts"] == [30, 0, 0, 70] and at["inside_counts"] == [10, 0, 0, 90]
+    assert at["area_across"] == pytest.approx(0.3) and at["agreement"] == 1
+    assert same.function("a", "b")["outside_counts"] == [0, 30, 70, 0]
+    with pytest.raises(ValueError, match="the same images"):
+        disagreement({"a": (inside, outside), "b": (inside[:5], rng.normal(size=100))}, ("in", "out"))

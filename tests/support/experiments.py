@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from likelab.explore.gallery.dials import dials as show_dials
+from likelab.explore.gallery.disagreement import disagreement
 from likelab.explore.gallery.latent_interpolation import latent_interpolation
 from likelab.explore.gallery.noise_levels import noise_levels
 from likelab.explore.gallery.receptive_field import receptive_field
@@ -125,6 +126,14 @@ def warp():
     return show_warp(moves(), points, {"a <point>": (0.3, -0.5), "a far one": (-1.2, 1.4)})
 
 
+def disagreeing():
+    """Three scores of the same images: one that works, its opposite, and one that knows nothing."""
+    rng = np.random.default_rng(0)
+    inside, outside, nothing = rng.normal(0, 1, 120), rng.normal(1, 1, 110), rng.normal(0, 1, 230)
+    scores = {"a score": (inside, outside), "its <opposite>": (-inside, -outside)}
+    return disagreement(scores | {"nothing": (nothing[:120], nothing[120:])}, tuple(NAMES.values()))
+
+
 def one_pair():
     return threshold(scores(), **NAMES)
 
@@ -143,6 +152,7 @@ OTHERS = {
     "two_densities": two_densities,
     "stranger": stranger,
     "noise_levels": denoised,
+    "disagreement": disagreeing,
 }
 
 
