@@ -56,6 +56,7 @@ from tests.support.experiments import (  # noqa: F401 (fixtures)
     experiment,
     grid,
     interpolation,
+    known,
     moves,
     other,
     pairs,
@@ -75,6 +76,17 @@ def test_every_finished_experiment_goes_through_these_tests():
 
 
 # The numbers ----------------------------------------------------------------------------------------------
+
+
+def test_known_anomalies_reorder_the_ranks():
+    """The second method is last where nothing is known and first where all is; the ranks of a problem add up to 6."""
+    at = [known().function(known=k, problems="all", method="b") for k in (0, 4)]
+    assert [found["mine"] for found in at] == [3, 1]
+    assert at[1]["best"] == "b"
+    assert all(sum(found["ranks"]) == pytest.approx(6, abs=0.03) for found in at)
+    assert at[0]["apart"] == pytest.approx(3.314 / np.sqrt(2) * np.sqrt(12 / 30), abs=0.01)
+    with pytest.raises(explore.ExploreError, match="finite"):
+        known(methods=["a", "b"])
 
 
 def test_noise_levels_tell_what_is_paid_there():

@@ -7,6 +7,7 @@ import pytest
 
 from likelab.explore.gallery.dials import dials as show_dials
 from likelab.explore.gallery.disagreement import disagreement
+from likelab.explore.gallery.known_anomalies import known_anomalies
 from likelab.explore.gallery.latent_interpolation import latent_interpolation
 from likelab.explore.gallery.noise_levels import noise_levels
 from likelab.explore.gallery.receptive_field import receptive_field
@@ -134,6 +135,13 @@ def disagreeing():
     return disagreement(scores | {"nothing": (nothing[:120], nothing[120:])}, tuple(NAMES.values()))
 
 
+def known(**changes):
+    """Three methods on five problems, of which the second overtakes the first as anomalies are known."""
+    base = np.random.default_rng(4).uniform(0.6, 0.7, (5, 5, 3))
+    base[:, :, 1] += np.linspace(-0.2, 0.2, 5)[:, None]
+    return known_anomalies(**{"areas": {"all": base, "two of them": base[:, :2]}, "methods": ["a", "b", "c"]} | changes)
+
+
 def one_pair():
     return threshold(scores(), **NAMES)
 
@@ -152,6 +160,7 @@ OTHERS = {
     "two_densities": two_densities,
     "stranger": stranger,
     "noise_levels": denoised,
+    "known_anomalies": known,
     "disagreement": disagreeing,
 }
 
