@@ -1,7 +1,7 @@
 # What readers and authors run; `make` alone lists it. Each target first sees to .venv (tools/environment.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book check browser chapters test test-all execute export lint lab bank bench links lock release fork clean
+.PHONY: help book check browser chapters test test-all execute export students assignment grade lint lab bank bench links lock release fork clean
 
 python := .venv/bin/python
 find_python := $(or $(PYTHON),python3)
@@ -24,7 +24,7 @@ define setup
 endef
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r target what; do printf "  make %-9s %s\n" "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r target what; do printf "  make %-10s %s\n" "$$target" "$$what"; done
 
 book: ## build the website from the stored outputs; needs no data and no torch
 	$(call setup,requirements-site.txt)
@@ -67,6 +67,18 @@ export: ## write the cells tagged `export` to book/likelab/models
 	$(call setup,requirements-dev.txt)
 	$(python) -m tools.chapter.export
 
+students: ## write the student notebooks of coursework/, and prove that they give nothing away
+	$(call setup,requirements-dev.txt)
+	$(python) -m tools.course.students
+
+assignment: ## write a cohort's own assignments, to hand out (COHORT=2027)
+	$(call setup,requirements-dev.txt)
+	$(python) -m tools.course.variants $(COHORT)
+
+grade: ## mark a folder of submissions (DIR=submissions, ASSIGNMENT=a1, COHORT=2027)
+	$(call setup,requirements-dev.txt)
+	$(python) -m tools.course.grade "$(DIR)" $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) $(if $(COHORT),--cohort $(COHORT))
+
 lint: ## check style and format
 	$(call setup,requirements-dev.txt)
 	$(lint)
@@ -105,4 +117,4 @@ fork: ## make your repository's address the book's (ADDRESS=https://github.com/y
 clean: ## remove what was built; .venv and chapters as text (_build/text) stay
 	test ! -d _build || find _build -mindepth 1 -maxdepth 1 ! -name text -exec rm -rf {} +
 	rm -rf .pytest_cache .ruff_cache .hypothesis
-	find book tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find book coursework tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -91,10 +91,12 @@ def version(root=chapters.ROOT):
     return re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE).group(1)
 
 
-def source(root=chapters.ROOT):
-    """Text of the cell for the repository's address and version."""
+def source(root=chapters.ROOT, folder=""):
+    """Text of the cell for the repository's address and version; in a folder of book/ the library is one up."""
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
     text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version(root))
+    if folder:
+        text = text.replace('places = (".",', 'places = (".", "..",')
     return text.rstrip()
 
 

@@ -146,8 +146,9 @@ def read_source(app, name, source):
     """Sphinx is about to read a page: if it is a chapter, give it the text for the site."""
     if not str(app.env.doc2path(name)).endswith(".ipynb"):
         return
-    nb, linked = json.loads(source[0]), set()
+    nb, linked, up = json.loads(source[0]), set(), "../" * (name.count("/") - 1)
     for cell in nb["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = for_the_site("".join(cell["source"]), linked, own=name.rpartition("/")[2][:2])
+            text = for_the_site("".join(cell["source"]), linked, own=name.rpartition("/")[2][:2])
+            cell["source"] = re.sub(r"(\{doc\}`[^`<]+<)", rf"\1{up}", text)  # coursework lies one folder down
     source[0] = json.dumps(nb)

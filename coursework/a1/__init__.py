@@ -1,0 +1,1 @@
+"""A likelihood you can trust: chapters 02 to 04."""

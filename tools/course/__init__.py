@@ -1,0 +1,1 @@
+"""Coursework: student notebooks and cohorts from the masters in coursework/, and grading."""

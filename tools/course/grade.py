@@ -1,0 +1,225 @@
+"""Mark a folder of submissions.
+
+    python -m tools.course.grade submissions/ --assignment a1 --cohort 2027
+
+A submission is a notebook in the folder, or a folder in it that holds one. Beside it, in submissions-marked/, come
+
+    grades.csv       points an item and in all, a message for each item, what was unusual
+    items.csv        of each item: mean, who got all and who got none, what most were told
+    texts.md         the free texts, to be marked by a person, whose points go into grades.csv
+    feedback/        a page for each student; it names no hidden check's values
+    marked/          what has been marked: a run that was stopped goes on from there
+
+Each submission runs in a process of its own, on a copy of its folder (sandbox.py).
+"""
+
+import csv
+import hashlib
+import html
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tqdm import tqdm
+
+from likelab import files
+from likelab.errors import DataError
+from tools.chapter import chapters
+from tools.course import assignment, students, submission
+
+LARGEST = 100 << 20  # bytes of a submission's folder, which is copied
+
+
+def submissions(folder):
+    """{name: path} of what was handed in: notebooks, folders, and files that are neither, which get no points."""
+    return {path.name: path for path in sorted(Path(folder).iterdir()) if not path.name.startswith((".", "__"))}
+
+
+def notebook_of(path):
+    """The notebook of a submission. Raises submission.Unreadable where there is none, or more than one."""
+    if path.is_symlink():
+        raise submission.Unreadable("it is a link, not a file")
+    if path.is_file():
+        if path.suffix != ".ipynb":
+            raise submission.Unreadable(f"a file {path.suffix or 'without an ending'}, not a notebook")
+        return path
+    found = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and not p.is_symlink()]
+    if len(found) != 1:
+        names = ", ".join(p.name for p in found[:4])
+        raise submission.Unreadable(f"{len(found)} notebooks in the folder: {names}" if found else "no notebook in it")
+    return found[0]
+
+
+def mark(made, world, path, hide):
+    """The marking of one submission; where nothing can be marked, `failed` says why."""
+    try:
+        source = notebook_of(path)
+        nb, notes = submission.read(source)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as top:
+            folder = Path(top) / "work"
+            if path.is_dir() and sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) < LARGEST:
+                shutil.copytree(path, folder, symlinks=True)
+            folder.mkdir(exist_ok=True)
+            Path(top).chmod(0o755)
+            for each in [folder, *folder.rglob("*")]:
+                if not each.is_symlink():
+                    each.chmod(0o777)
+            found = submission.mark(made, world, nb, folder, hide)
+        found["notes"] = notes + found["notes"]
+        return found | {"failed": ""}
+    except submission.Unreadable as error:
+        why = str(error)
+    except Exception as error:  # whatever it is, it is this submission's alone
+        why = f"it could not be marked ({type(error).__name__}: {error})"[:300]
+    nothing = {"points": dict.fromkeys(made.items, 0), "messages": {item: [] for item in made.items}}
+    return nothing | {"notes": [], "texts": {}, "failed": why}
+
+
+def digest(made, path):
+    """What a marking depends on: the submission, the master with its checks, the cohort."""
+    found = hashlib.sha256(f"{made.name} {made.cohort}".encode())
+    parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for part in [*sorted((assignment.FOLDER / made.name).glob("*.py")), *parts]:
+        found.update(part.name.encode())
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
+
+
+def marked(made, folder, out, processes):
+    """{name: marking} of all submissions of a folder, several at a time."""
+    world, hide = made.world(), [assignment.FOLDER, folder, out]
+    (out / "marked").mkdir(parents=True, exist_ok=True)
+
+    def one(name, path):
+        kept, key = out / "marked" / f"{name}.json", digest(made, path)
+        try:
+            if (before := json.loads(kept.read_text("utf-8")))["key"] == key:
+                return before
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        found = mark(made, world, path, hide) | {"key": key}
+        files.write(kept, json.dumps(found, indent=1))
+        return found
+
+    with ThreadPoolExecutor(processes) as pool:
+        waiting = {pool.submit(one, name, path): name for name, path in submissions(folder).items()}
+        try:
+            done = tqdm(as_completed(waiting), total=len(waiting), unit="submission")
+            results = {waiting[future]: future.result() for future in done}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dict(sorted(results.items()))
+
+
+def grades(made, results, texts):
+    """Rows of grades.csv."""
+    heads = [column for item in made.items for column in (item, f"{item}: message")]
+    yield [
+        "submission",
+        "points by program",
+        *heads,
+        *[f"{text} (by hand, of {points})" for text, points in texts.items()],
+        "notes",
+    ]
+    for name, found in results.items():
+        points = [v for item in made.items for v in (found["points"][item], " ".join(found["messages"][item]))]
+        notes = "; ".join([*([f"NOT MARKED: {found['failed']}"] if found["failed"] else []), *found["notes"]])
+        yield [name, sum(found["points"].values()), *points, *[""] * len(texts), notes]
+
+
+def statistics(made, results):
+    """Rows of items.csv, the item that most got wrong first; of submissions that could be marked."""
+    yield ["item", "points", "mean", "all points", "no points", "submissions", "what most were told"]
+    read = [found for found in results.values() if not found["failed"]]
+    rows = []
+    for item in made.items:
+        got, best = [found["points"][item] for found in read], made.points(item)
+        told = Counter(message for found in read for message in found["messages"][item]).most_common(1)
+        mean = round(sum(got) / len(got), 2) if got else 0
+        most = f"{told[0][0]} ({told[0][1]})" if told else ""
+        rows.append([item, best, mean, sum(g == best for g in got), sum(g == 0 for g in got), len(got), most])
+    yield from sorted(rows, key=lambda row: row[2] / row[1])
+
+
+def page(made, name, found):
+    """A student's feedback, as HTML."""
+    rows = "".join(
+        f"<tr><th scope=row>{item}<td>{found['points'][item]} of {made.points(item)}<td>"
+        f"{html.escape(' '.join(found['messages'][item]) or 'All right.')}"
+        for item in made.items
+        if not found["failed"]
+    )
+    failed = f"<p>Not marked: {html.escape(found['failed'])}." if found["failed"] else ""
+    notes = "".join(f"<li>{html.escape(note)}" for note in found["notes"])
+    total, best = sum(found["points"].values()), sum(map(made.points, made.items))
+    head = f"{made.name}: {total} of {best} points for code"
+    return (
+        f"<!DOCTYPE html><html lang=en-GB><meta charset=utf-8><title>{html.escape(name)}</title>"
+        f"<style>body{{font:1rem/1.5 sans-serif;max-width:50rem;margin:2rem auto}}td,th{{text-align:left;"
+        f"vertical-align:top;padding:.2rem 1rem .2rem 0}}</style><h1>{head}</h1>{failed}"
+        f"<table><tr><th scope=col>Item<th scope=col>Points<th scope=col>What to look at{rows}</table>"
+        f"<ul>{notes}</ul>\n"
+    )
+
+
+def table(rows, path):
+    """Write rows as CSV that spreadsheets read as UTF-8; no cell is taken for a formula."""
+    with tempfile.TemporaryFile("w+", newline="", encoding="utf-8") as file:
+        for row in rows:
+            csv.writer(file).writerow([f"'{v}" if str(v)[:1] in ("=", "+", "-", "@") else v for v in row])
+        file.seek(0)
+        files.write(path, "\ufeff" + file.read())
+
+
+def grade(made, folder, out, processes):
+    """Mark a folder and write all that comes of it. Returns the markings."""
+    results = marked(made, folder, out, processes)
+    texts = getattr(sys.modules[f"coursework.{made.name}.checks"], "TEXTS", {})
+    table(grades(made, results, texts), out / "grades.csv")
+    table(statistics(made, results), out / "items.csv")
+    (out / "feedback").mkdir(exist_ok=True)
+    for name, found in results.items():
+        files.write(out / "feedback" / f"{name}.html", page(made, name, found))
+    parts = [
+        f"# {name}\n\n## {text}\n\n{words}\n"
+        for name, found in results.items()
+        for text, words in found["texts"].items()
+    ]
+    files.write(out / "texts.md", "\n".join(parts))
+    return results
+
+
+def main():
+    parser = chapters.parser(__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--assignment", default="a1", choices=assignment.names())
+    parser.add_argument("--cohort", type=int, default=students.COHORT)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--processes", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    )
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    if not folder.is_dir():
+        raise DataError.about(options.folder, "a folder of submissions", "none", "make grade DIR=path/to/submissions")
+    out = (options.out or folder.with_name(f"{folder.name}-marked")).resolve()
+    made = assignment.load(options.assignment, options.cohort)
+    results = grade(made, folder, out, options.processes)
+    failed = {name: found["failed"] for name, found in results.items() if found["failed"]}
+    for name, why in failed.items():
+        print(f"{name}: {why}")
+    print(f"{len(results) - len(failed)} of {len(results)} marked. Points: {out / 'grades.csv'}")
+    worst = list(statistics(made, results))[1]
+    print(f"Most points were lost in {worst[0]} (mean {worst[2]} of {worst[1]}): {worst[6]}")
+
+
+if __name__ == "__main__":
+    chapters.command(main)

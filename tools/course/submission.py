@@ -1,0 +1,200 @@
+"""Read a submission, whatever state it is in, and mark it against the master."""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import nbformat
+
+from tools.course import assignment
+from tools.course.sandbox import Died, Refused, Session
+
+LARGEST = 20 << 20  # bytes of a notebook
+
+
+class Unreadable(Exception):
+    """A file that is no notebook; the text says what it is."""
+
+
+@dataclass
+class Answers:
+    """What the student wrote, by the cells of the master."""
+
+    items: dict = field(default_factory=lambda: defaultdict(list))  # {item: sources, in their order}
+    texts: dict = field(default_factory=dict)  # {free text: what was written}
+    extra: dict = field(default_factory=lambda: defaultdict(list))  # {("before" or "after", item): cells of their own}
+    loose: list = field(default_factory=list)  # cells of their own that belong to no item, to be run first
+    notes: list = field(default_factory=list)  # what was unusual, in words
+
+
+def read(path):
+    """A notebook and what was unusual about its file: (notebook, notes). Raises Unreadable."""
+    size = path.stat().st_size
+    if size == 0:
+        raise Unreadable("the file is empty (0 bytes)")
+    if size > LARGEST:
+        raise Unreadable(f"the file has {size >> 20} MiB, more than {LARGEST >> 20}")
+    content, notes = path.read_bytes(), []
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        if encoding == "utf-16" and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+            continue
+        try:
+            text = content.decode(encoding)
+        except UnicodeError:
+            continue
+        if encoding != "utf-8-sig":
+            notes.append(f"the file is encoded as {encoding}; read as such")
+        break
+    else:
+        raise Unreadable("the file is no text, so no notebook")
+    try:
+        nb = nbformat.reads(text, as_version=4)
+        for cell in nb.cells:
+            cell.source, cell.cell_type, cell.metadata.get("tags", [])
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise Unreadable(f"the file is no notebook ({type(error).__name__})") from error
+    if not any(cell.source.strip() for cell in nb.cells):
+        raise Unreadable("the notebook has no cells, or all are empty")
+    return nb, notes
+
+
+def answers(made, nb):
+    """Match the cells of a notebook with the master's: by tag, else by id, else by text."""
+    known = {}
+    for cell in made.cells:
+        known[f"{cell.kind}:{cell.name}"] = known[cell.id] = cell
+    by_text = {squeezed(cell.student): cell for cell in made.cells}
+    found, seen, waiting, near_item = Answers(), defaultdict(int), [], None
+    for cell in nb.cells:
+        tags = [tag for tag in cell.metadata.get("tags", []) if isinstance(tag, str) and tag in known]
+        master = known[tags[0]] if tags else known.get(cell.get("id")) or by_text.get(squeezed(cell.source))
+        if master is None:
+            if cell.cell_type != "code" or not cell.source.strip() or "setup" in cell.metadata.get("tags", []):
+                continue
+            (found.extra["after", near_item] if near_item else waiting).append(cell.source)
+            continue
+        seen[master.id] += 1
+        near_item = master.name if master.kind == "item" else None
+        if master.kind == "item":
+            if squeezed(cell.source) != squeezed(master.student):
+                found.items[master.name].append(cell.source)
+            found.extra["before", master.name] += waiting
+            waiting = []
+        elif master.kind == "text" and squeezed(cell.source) != squeezed(master.student):
+            found.texts[master.name] = f"{found.texts.get(master.name, '')}\n\n{cell.source}".strip()
+    missing = [cell for cell in made.cells if cell.kind in ("item", "given", "check") and not seen[cell.id]]
+    twice = [cell for cell in made.cells if cell.kind in ("item", "check") and seen[cell.id] > 1]
+    if missing:
+        found.notes.append(f"cells restored that were missing: {', '.join(f'{c.kind} {c.name}' for c in missing)}")
+    if twice:
+        found.notes.append(f"cells that are there twice: {', '.join(f'{c.kind} {c.name}' for c in twice)}")
+    if any(cell.kind == "item" for cell in missing):
+        found.loose = waiting
+    return found
+
+
+def squeezed(source):
+    return re.sub(r"\s+", " ", source).strip()
+
+
+class Student:
+    """The submission's functions, as attributes: each call goes to its process."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def __getattr__(self, name):
+        return lambda *arguments: self._session.call(name, arguments)
+
+
+class Marking:
+    """One submission on its way through the master, cell by cell."""
+
+    def __init__(self, made, world, session):
+        self.made, self.world, self.session = made, world, session
+        self.points = dict.fromkeys(made.items, 0)
+        self.messages = {item: [] for item in made.items}
+        self.notes = []
+
+    def all(self, found):
+        """Run the cells in the master's order, and mark each item where its check stands."""
+        for source in found.loose:
+            self.quietly(source, "a cell of their own")
+        for cell in self.made.cells:
+            if cell.kind == "given":
+                self.quietly(cell.student, f"the cell {cell.name}")
+            elif cell.kind == "item":
+                for source in found.extra["before", cell.name]:
+                    self.quietly(source, "a cell of their own")
+                for source in [*found.items[cell.name], *found.extra["after", cell.name]]:
+                    if (error := self.quietly(source, f"the cell {cell.name}")) is not None:
+                        self.messages[cell.name].append(f"The cell stops: {error}.")
+            elif cell.kind == "check":
+                if found.items[cell.name] or found.loose:
+                    self.item(cell.name)
+                else:
+                    self.messages[cell.name] = ["Not answered."]
+
+    def quietly(self, source, what):
+        """Run a cell; returns its error, if there is one."""
+        try:
+            return self.session.run(source)
+        except Refused as error:
+            return str(error)
+        except Died as error:
+            self.notes.append(f"{what}: {error}")
+            return str(error)
+
+    def item(self, name, answer=()):
+        """Mark an item, as it stands in the process now."""
+        student, master = Student(self.session), SimpleNamespace(**self.world)
+        calls = {
+            function: getattr(student, function) for function in assignment.functions(self.made.cell("item", name))
+        }
+        visible = compile(self.made.cell("check", name).master, f"<check of {name}>", "exec")
+        tests = [(lambda: exec(visible, self.world | calls), self.made.visible[name], "")]
+        hidden = [check for check in self.made.hidden if check.item == name]
+        tests += [(lambda check=check: check(student, master), check.points, check.says) for check in hidden]
+        for run, points, says in tests:
+            try:
+                run()
+                self.points[name] += points
+            except Died as error:
+                self.notes.append(f"{name}: {error}")
+                self.messages[name].append(f"Stopped: {error}.")
+                return
+            except Refused as error:
+                kind = str(error) if not says else str(error).split(":")[0]
+                self.say(name, says, kind)
+            except AssertionError as error:
+                self.say(name, says or str(error))
+            except Exception:  # the answer is of a form that the check cannot read
+                self.say(name, says, "the answer is not of the form that was asked for")
+
+    def say(self, name, *parts):
+        text = " · ".join(part.strip().rstrip(".") for part in parts if part)
+        text = f"{text}."
+        if text not in self.messages[name]:
+            self.messages[name].append(text)
+
+
+def mark(made, world, nb, folder, hide=()):
+    """Mark a notebook in a folder of its own. Returns {"points", "messages", "notes", "texts"}, all plain."""
+    found = answers(made, nb)
+    session = Session(folder, hide)
+    marking = Marking(made, world, session)
+    try:
+        marking.all(found)
+    finally:
+        session.stop()
+    own = nb.metadata.get("likelab", {})
+    if isinstance(own, dict) and own.get("cohort") not in (None, made.cohort):
+        found.notes.append(f"the notebook is of cohort {json.dumps(own['cohort'])[:20]}")
+    return {
+        "points": marking.points,
+        "messages": marking.messages,
+        "notes": found.notes + marking.notes,
+        "texts": found.texts,
+    }
