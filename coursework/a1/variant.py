@@ -4,7 +4,7 @@ import math
 
 FIRST = 2026  # the cohort of the book's own page
 SCALES = [(-2.0, 2.0), (0.0, 3.0), (-1.0, 1.0)]
-LEVELS = [64, 100, 32, 128, 50, 200, 40]
+LEVELS = [64, 100, 40, 128, 50, 200, 36]
 LOGARITHMS = [("decimal", "pixel"), ("natural", "row"), ("decimal", "image"), ("natural", "pixel"), ("decimal", "row")]
 AXES = [(-1, "last"), (0, "first"), (1, "second")]
 ORDERS = [("green", "red", "blue"), ("blue", "green", "red"), ("red", "blue", "green"), ("green", "blue", "red")]
@@ -22,11 +22,9 @@ def draw(cohort: int) -> dict:
     (low, high), levels = pick(SCALES, cohort), pick(LEVELS, cohort)
     base, per = pick(LOGARITHMS, cohort)
     axis, axis_word = pick(AXES, cohort)
-    order, (reading, reading_words, (down, right)), (shape, few) = (
-        pick(ORDERS, cohort),
-        pick(READINGS, cohort),
-        pick(DOMAINS, cohort),
-    )
+    reading, reading_words, (down, right) = pick(READINGS, cohort)
+    shape, few = pick(DOMAINS, cohort)
+    order = pick(ORDERS, cohort)
     base_number = {"natural": math.e, "decimal": 10.0}[base]
     ignorant = -48 * math.log(256) / math.log(base_number) / {"image": 1, "pixel": 16, "row": 4}[per]
     return {

@@ -69,15 +69,15 @@ if likelab.__version__ != VERSION:
 
 
 def write(root=chapters.ROOT):
-    """Write the cell into all chapters, and what their metadata say of Python. Returns the paths of those that changed.
+    """Write the cell into all chapters and coursework, and what their metadata say of Python.
 
-    Raises DataError where one cannot be read or written.
+    Returns the paths of those that changed. Raises DataError where one cannot be read or written.
     """
-    text, written = source(root), []
-    for path in chapters.paths(root / "book"):
+    written = []
+    for path in [*chapters.paths(root / "book"), *sorted((root / "book" / "coursework").glob("*.ipynb"))]:
         nb = chapters.read(path)
         before = nbformat.writes(nb)
-        fill(nb, text)
+        fill(nb, source(root, path.parent.name.replace("book", "")))
         nb.metadata.update(nbformat.from_dict(chapters.METADATA))
         if nbformat.writes(nb) != before:
             chapters.write(nb, path)

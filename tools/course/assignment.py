@@ -13,9 +13,11 @@ notebook their values stand in place of their names, in text as @NAME@. A cell's
 """
 
 import ast
-import importlib
+import os
 import re
+import runpy
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -23,7 +25,9 @@ import nbformat
 from likelab.errors import DataError
 from tools.chapter import chapters, convert, setup_cell
 
-FOLDER = chapters.ROOT / "coursework"
+FOLDER = Path(
+    os.environ.get("COURSEWORK") or chapters.ROOT / "coursework"
+).resolve()  # a private copy may lie elsewhere
 KINDS = ("setup", "given", "item", "check", "text")
 SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n(?P<text>.*?)^ *# END SOLUTION\n?", re.M | re.S)
 NOT_ALL = (
@@ -53,7 +57,8 @@ class Assignment:
     cells: list[Cell]
     visible: dict  # {item: points of its visible check}
     hidden: list  # the hidden checks, functions with the attributes item, points and says
-    constants: dict = field(repr=False, default_factory=dict)
+    texts: dict  # {free text: points that a person may give}
+    constants: dict = field(repr=False)
 
     @property
     def items(self):
@@ -112,17 +117,19 @@ def load(name, cohort):
     """Read an assignment. Raises DataError where there is none of that name, or where master and checks differ."""
     if name not in names():
         raise DataError.about(FOLDER / name, "an assignment", "none", f"There are {', '.join(names())}.")
-    constants = importlib.import_module(f"coursework.{name}.variant").draw(cohort)
-    checks = importlib.import_module(f"coursework.{name}.checks")
-    found = [value for value in vars(checks).values() if hasattr(value, "says")]
+    constants = runpy.run_path(FOLDER / name / "variant.py")["draw"](cohort)
+    checks = runpy.run_path(FOLDER / name / "checks.py")
+    found = [value for value in checks.values() if hasattr(value, "says")]
     nb = jupytext.reads((FOLDER / name / "master.py").read_text("utf-8"), fmt="py:percent")
-    made = Assignment(name, cohort, [], checks.VISIBLE, found, constants)
+    made = Assignment(name, cohort, [], checks["VISIBLE"], found, checks.get("TEXTS", {}), constants)
     counts = {}
     for cell in nb.cells:
         kind, _, own = (cell.metadata.get("tags") or ["words"])[0].partition(":")
         if kind not in (*KINDS, "words"):
             raise DataError.about(FOLDER / name / "master.py", f"a tag of {', '.join(KINDS)}", kind, "Mend it.")
         counts[kind] = counts.get(kind, 0) + 1
+        if kind == "setup":
+            cell.source = setup_cell.source(chapters.ROOT, "coursework")
         id = f"{name}-{kind}-{own or counts[kind]}"
         made.cells.append(Cell(kind, own, id, cell.source, *versions(made, kind, own, cell, constants)))
     told = {kind: [cell.name for cell in made.cells if cell.kind == kind] for kind in ("item", "check")}
@@ -140,7 +147,6 @@ def versions(made, kind, name, cell, constants):
     if kind == "check":
         counts = {"visible": made.visible[name], "all": made.points(name)}
         student += NOT_ALL.format(name=name, hidden=counts["all"] - counts["visible"], **counts) + "\n"
-        solution = student
     return (filled_in(text, constants, cell.cell_type == "code").rstrip() for text in (student, solution))
 
 

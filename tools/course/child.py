@@ -30,12 +30,13 @@ def limit():
             continue
 
 
-def to_plain(value, numpy, torch, depth=0):
+def to_plain(value, depth=0):
     """A value as JSON. Raises TypeError for what is no number, text, array, or list of such."""
-    if isinstance(value, torch.Tensor):
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")  # unless loaded, there can be none of theirs
+    if torch and isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         value = (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
-    if isinstance(value, numpy.ndarray | numpy.generic):
+    if numpy and isinstance(value, numpy.ndarray | numpy.generic):
         if value.dtype.kind not in "biuf":
             raise TypeError(f"an array of {value.dtype}")
         value = numpy.asarray(value)
@@ -48,15 +49,18 @@ def to_plain(value, numpy, torch, depth=0):
     if isinstance(value, float):
         return float(value)
     if isinstance(value, list | tuple) and depth < 4:
-        return [to_plain(part, numpy, torch, depth + 1) for part in value]
+        return [to_plain(part, depth + 1) for part in value]
     raise TypeError(f"a {type(value).__name__}")
 
 
-def from_plain(value, namespace, numpy, torch):
+def from_plain(value, namespace):
     """What a request says as Python's values: arrays become tensors, source code the function that it defines."""
     if isinstance(value, list):
-        return tuple(from_plain(part, namespace, numpy, torch) for part in value)
+        return tuple(from_plain(part, namespace) for part in value)
     if isinstance(value, dict) and "array" in value:
+        import numpy
+        import torch
+
         flat = numpy.frombuffer(base64.b64decode(value["array"]), value["type"])
         return torch.from_numpy(flat.reshape(value["shape"]).copy())
     if isinstance(value, dict) and "given" in value:
@@ -73,7 +77,7 @@ def plain_python(source):
     return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
 
 
-def answer(request, namespace, numpy, torch):
+def answer(request, namespace):
     """What to send back for one request."""
     try:
         if "run" in request:
@@ -81,12 +85,11 @@ def answer(request, namespace, numpy, torch):
             return {}
         if not callable(namespace.get(request["call"])):
             return {"error": "NameError", "text": f"there is no function {request['call']}"}
-        sent = [from_plain(argument, namespace, numpy, torch) for argument in request["arguments"]]
-        kept = [part.clone() for part in sent if isinstance(part, torch.Tensor)]
-        value = to_plain(namespace[request["call"]](*sent), numpy, torch)
-        now = [part for part in sent if isinstance(part, torch.Tensor)]
-        same = all(torch.equal(a, b) for a, b in zip(kept, now, strict=True))
-        return {"value": value, "changed": not same}
+        sent = [from_plain(argument, namespace) for argument in request["arguments"]]
+        kept = [part.clone() if hasattr(part, "clone") else part for part in sent]
+        value = to_plain(namespace[request["call"]](*sent))
+        pairs = [(a, b) for a, b in zip(kept, sent, strict=True) if hasattr(a, "clone")]
+        return {"value": value, "changed": not all(bool((a == b).all()) for a, b in pairs)}
     except BaseException as error:
         return {"error": type(error).__name__[:80], "text": str(error)[:300]}
 
@@ -97,17 +100,12 @@ def main():
     requests, answers = line.makefile("rb"), line.makefile("wb")
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["MPLBACKEND"] = "Agg"
-    sys.path.insert(0, sys.argv[2])
-    sys.path.insert(0, os.getcwd())
-    import numpy
-    import torch
-
-    torch.set_num_threads(1)
+    sys.path[:0] = [os.getcwd(), sys.argv[2]]
     namespace = {"__name__": "__main__"}
-    answers.write(b"{}\n")
+    answers.write(b"{}\n")  # it is there
     answers.flush()
     for request in requests:
-        told = answer(json.loads(request), namespace, numpy, torch)
+        told = answer(json.loads(request), namespace)
         answers.write(json.dumps(told).encode() + b"\n")
         answers.flush()
 

@@ -19,7 +19,6 @@ import html
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -119,20 +118,20 @@ def marked(made, folder, out, processes):
     return dict(sorted(results.items()))
 
 
-def grades(made, results, texts):
+def grades(made, results):
     """Rows of grades.csv."""
     heads = [column for item in made.items for column in (item, f"{item}: message")]
     yield [
         "submission",
         "points by program",
         *heads,
-        *[f"{text} (by hand, of {points})" for text, points in texts.items()],
+        *[f"{text} (by hand, of {points})" for text, points in made.texts.items()],
         "notes",
     ]
     for name, found in results.items():
         points = [v for item in made.items for v in (found["points"][item], " ".join(found["messages"][item]))]
         notes = "; ".join([*([f"NOT MARKED: {found['failed']}"] if found["failed"] else []), *found["notes"]])
-        yield [name, sum(found["points"].values()), *points, *[""] * len(texts), notes]
+        yield [name, sum(found["points"].values()), *points, *[""] * len(made.texts), notes]
 
 
 def statistics(made, results):
@@ -182,8 +181,7 @@ def table(rows, path):
 def grade(made, folder, out, processes):
     """Mark a folder and write all that comes of it. Returns the markings."""
     results = marked(made, folder, out, processes)
-    texts = getattr(sys.modules[f"coursework.{made.name}.checks"], "TEXTS", {})
-    table(grades(made, results, texts), out / "grades.csv")
+    table(grades(made, results), out / "grades.csv")
     table(statistics(made, results), out / "items.csv")
     (out / "feedback").mkdir(exist_ok=True)
     for name, found in results.items():

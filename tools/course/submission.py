@@ -64,14 +64,14 @@ def answers(made, nb):
     """Match the cells of a notebook with the master's: by tag, else by id, else by text."""
     known = {}
     for cell in made.cells:
-        known[f"{cell.kind}:{cell.name}"] = known[cell.id] = cell
+        known[f"{cell.kind}:{cell.name}".rstrip(":")] = known[cell.id] = cell
     by_text = {squeezed(cell.student): cell for cell in made.cells}
     found, seen, waiting, near_item = Answers(), defaultdict(int), [], None
     for cell in nb.cells:
         tags = [tag for tag in cell.metadata.get("tags", []) if isinstance(tag, str) and tag in known]
         master = known[tags[0]] if tags else known.get(cell.get("id")) or by_text.get(squeezed(cell.source))
         if master is None:
-            if cell.cell_type != "code" or not cell.source.strip() or "setup" in cell.metadata.get("tags", []):
+            if cell.cell_type != "code" or not cell.source.strip():
                 continue
             (found.extra["after", near_item] if near_item else waiting).append(cell.source)
             continue
@@ -153,7 +153,7 @@ class Marking:
         calls = {
             function: getattr(student, function) for function in assignment.functions(self.made.cell("item", name))
         }
-        visible = compile(self.made.cell("check", name).master, f"<check of {name}>", "exec")
+        visible = compile(self.made.cell("check", name).solution, f"<check of {name}>", "exec")
         tests = [(lambda: exec(visible, self.world | calls), self.made.visible[name], "")]
         hidden = [check for check in self.made.hidden if check.item == name]
         tests += [(lambda check=check: check(student, master), check.points, check.says) for check in hidden]
@@ -175,7 +175,7 @@ class Marking:
 
     def say(self, name, *parts):
         text = " · ".join(part.strip().rstrip(".") for part in parts if part)
-        text = f"{text}."
+        text = text if text.endswith(("?", "!")) else f"{text}."
         if text not in self.messages[name]:
             self.messages[name].append(text)
 
