@@ -117,8 +117,8 @@ def load(name, cohort):
     """Read an assignment. Raises DataError where there is none of that name, or where master and checks differ."""
     if name not in names():
         raise DataError.about(FOLDER / name, "an assignment", "none", f"There are {', '.join(names())}.")
-    constants = runpy.run_path(FOLDER / name / "variant.py")["draw"](cohort)
-    checks = runpy.run_path(FOLDER / name / "checks.py")
+    constants = runpy.run_path(str(FOLDER / name / "variant.py"))["draw"](cohort)
+    checks = runpy.run_path(str(FOLDER / name / "checks.py"))
     found = [value for value in checks.values() if hasattr(value, "says")]
     nb = jupytext.reads((FOLDER / name / "master.py").read_text("utf-8"), fmt="py:percent")
     made = Assignment(name, cohort, [], checks["VISIBLE"], found, checks.get("TEXTS", {}), constants)

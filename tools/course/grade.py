@@ -17,7 +17,6 @@ import csv
 import hashlib
 import html
 import json
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -28,8 +27,8 @@ from tqdm import tqdm
 
 from likelab import files
 from likelab.errors import DataError
-from tools.chapter import chapters
-from tools.course import assignment, students, submission
+from tools.chapter import chapters, run_chapters
+from tools.course import assignment, sandbox, students, submission
 
 LARGEST = 100 << 20  # bytes of a submission's folder, which is copied
 
@@ -197,17 +196,18 @@ def grade(made, folder, out, processes):
 
 def main():
     parser = chapters.parser(__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", help="of the submissions")
     parser.add_argument("--assignment", default="a1", choices=assignment.names())
     parser.add_argument("--cohort", type=int, default=students.COHORT)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument(
-        "--processes", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    )
+    parser.add_argument("--out", type=Path, help="where to write; else beside the folder")
+    parser.add_argument("--processes", type=int, default=run_chapters.cpu_count(), help="submissions at a time")
     options = parser.parse_args()
-    folder = options.folder.resolve()
-    if not folder.is_dir():
-        raise DataError.about(options.folder, "a folder of submissions", "none", "make grade DIR=path/to/submissions")
+    folder = Path(options.folder).resolve()
+    if not options.folder or not folder.is_dir() or not submissions(folder):
+        expected = "a folder with submissions in it"
+        raise DataError.about(options.folder or "DIR", expected, "none", "make grade DIR=path/to/submissions")
+    if not sandbox.isolation()[0]:
+        print("Here are no name spaces: submissions may use the network and write files. Better in a container.")
     out = (options.out or folder.with_name(f"{folder.name}-marked")).resolve()
     made = assignment.load(options.assignment, options.cohort)
     results = grade(made, folder, out, options.processes)
@@ -215,8 +215,8 @@ def main():
     for name, why in failed.items():
         print(f"{name}: {why}")
     print(f"{len(results) - len(failed)} of {len(results)} marked. Points: {out / 'grades.csv'}")
-    worst = list(statistics(made, results))[1]
-    print(f"Most points were lost in {worst[0]} (mean {worst[2]} of {worst[1]}): {worst[6]}")
+    item, best, mean, *_, told = list(statistics(made, results))[1]
+    print(f"Most points were lost in {item}, mean {mean} of {best}: {told}")
 
 
 if __name__ == "__main__":
