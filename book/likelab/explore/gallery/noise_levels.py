@@ -70,7 +70,7 @@ def _pictures():
             ]
             panels.append(draw.panel((left, top, SIDE, SIDE), draw.axis(0, SIDE), draw.axis(0, SIDE), marks))
     return draw.plot(
-        "What is left of it",
+        "The images with noise, and the guesses",
         "Two images with the present noise, and beside each the denoiser's guess of the image.",
         (4 * (SIDE + GAP) + 8, SIDE + 34),
         panels,
