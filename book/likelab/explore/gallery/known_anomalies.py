@@ -35,7 +35,7 @@ def known_anomalies(areas, methods, caption="", id="known-anomalies") -> Experim
         best = int(own.argmin())
         return {
             "ranks": np.round(own, 2),
-            "rows": np.arange(count, 0, -1),
+            **{f"rank_{k}": round(float(own[k]), 2) for k in range(count)},
             "bars": bars,
             "areas": np.round(areas[problems][level].mean(0), 3),
             "best": methods[best],
@@ -45,7 +45,8 @@ def known_anomalies(areas, methods, caption="", id="known-anomalies") -> Experim
             "mine": round(float(own[methods.index(method)]), 2),
             "mine_area": round(float(areas[problems][level][:, methods.index(method)].mean()), 3),
             "at": level,
-            "words": "a setting chosen without any" if level == 0 else f"settings chosen by {level}",
+            "words": ("Usual settings" if level == 0 else f"Settings chosen by {level}")
+            + (" known anomalies" if level > 1 else " known anomaly" if level else ""),
         }
 
     most = len(areas[first]) - 1
@@ -53,7 +54,7 @@ def known_anomalies(areas, methods, caption="", id="known-anomalies") -> Experim
     rank_ticks = [(k, str(k)) for k in range(1, count + 1)]
     across = draw.axis(0.5, count + 0.5, "mean rank (1 is best)", rank_ticks)
     rows = draw.axis(0.4, count + 0.6, "", row_ticks)
-    marks = [draw.sketch("bars"), draw.dots("ranks", "rows", "inside"), draw.rule("best_rank")]
+    marks = [draw.sketch("bars"), *(draw.dot(f"rank_{k}", count - k) for k in range(count)), draw.rule("best_rank")]
     along = draw.axis(0, most, "known anomalies a problem", draw.nice_ticks(0, most))
     upwards = draw.axis(count + 0.5, 0.5, "mean rank", rank_ticks)
     return Experiment(
@@ -88,10 +89,10 @@ def known_anomalies(areas, methods, caption="", id="known-anomalies") -> Experim
                 drag="known",
             ),
         ],
-        summary="With {words} known anomalies, the best of {number} is {best}, mean rank {best_rank:2}; {method} has "
-        "{mine:2}, and a mean AUROC of {mine_area:3}. Ranks nearer than {apart:2} are not told apart.",
+        summary="{words}: over {number}, {best} has the best mean rank, {best_rank:2}; {method} has {mine:2}, and a mean "
+        "AUROC of {mine_area:3}. Ranks nearer than {apart:2} are not told apart.",
         table={
-            "caption": "{number}, known anomalies: {known:0}",
+            "caption": "{words}, {number}",
             "columns": [["Method", "names", None], ["Mean rank", "ranks", 2], ["Mean AUROC", "areas", 3]],
         },
         caption="At 0 each method keeps its usual settings. {caption}",
