@@ -21,7 +21,36 @@ VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
 DIFFUSION = "14_diffusion.ipynb"
 CLASSIFIER = "01_confident_and_wrong.ipynb"
 GAN = "06_without_a_likelihood.ipynb"
+REMEDIES = "11_remedies.ipynb"
 MUTATIONS = {
+    "scores: a lossy file": (REMEDIES, '"irreversible": False', '"irreversible": True', "JPEG 2000 has lost something"),
+    "scores: bytes for bits": (REMEDIES, "return 8 * np.array(shortest", "return np.array(shortest", "bits minus bits"),
+    "scores: the ratio upside down": (
+        REMEDIES,
+        "np.asarray(cost(images)) - np.asarray(background(images))",
+        "np.asarray(background(images)) - np.asarray(cost(images))",
+        "must count as familiar",
+    ),
+    "scores: WAIC rewards disagreement": (
+        REMEDIES,
+        "log_p.var(0) - log_p",
+        "-log_p.var(0) - log_p",
+        "mean and variance",
+    ),
+    "scores: the volume after a split": (
+        REMEDIES,
+        "volume = volume + more",
+        "volume = volume - more",
+        "terms are missing",
+    ),
+    "scores: kernels of unit width": (REMEDIES, "* len(reference) ** -0.2", "", "two kernels at distance one"),
+    "scores: norms that are not squared": (
+        REMEDIES,
+        ".square().sum().item()",
+        ".abs().sum().item()",
+        "squared gradient",
+    ),
+    "scores: regret of the first guess": (REMEDIES, "optimiser.step()", "pass", "cost ½ nat each"),
     "GAN: the hinge on the wrong side": (GAN, "F.relu(1 - real)", "F.relu(1 + real)", "charges for what is right"),
     "GAN: a hinge without its corner": (GAN, "F.relu(1 + fake)", "(1 + fake)", "charges for what is right"),
     "GAN: the discriminator's loss reaches the generator": (
@@ -569,7 +598,7 @@ def run(sources):
         exec(compile(source, "<cell>", "exec"), namespace)
 
 
-@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW, GAN, DIFFUSION])
+@pytest.mark.parametrize("chapter", [CLASSIFIER, GAUSSIAN, VAE, PIXELCNN, GLOW, GAN, DIFFUSION, REMEDIES])
 def test_checks_pass_unbroken(chapter):
     run(cells(chapter))
 
