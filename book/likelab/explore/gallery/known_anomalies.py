@@ -89,8 +89,8 @@ def known_anomalies(areas, methods, caption="", id="known-anomalies") -> Experim
                 drag="known",
             ),
         ],
-        summary="{words}: over {number}, {best} has the best mean rank, {best_rank:2}; {method} has {mine:2}, and a mean "
-        "AUROC of {mine_area:3}. Ranks nearer than {apart:2} are not told apart.",
+        summary="{words}: over {number}, {best} has the best mean rank, {best_rank:2}; {method} has {mine:2}, and a "
+        "mean AUROC of {mine_area:3}. Ranks nearer than {apart:2} are not told apart.",
         table={
             "caption": "{words}, {number}",
             "columns": [["Method", "names", None], ["Mean rank", "ranks", 2], ["Mean AUROC", "areas", 3]],
