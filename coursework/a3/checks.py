@@ -1,0 +1,156 @@
+"""Points and hidden checks of A3. `student` answers from the submission's process, `master` is the solution."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+
+from likelab import bits, standin
+from tools.course.assignment import hidden
+
+VISIBLE = {"auroc": 1, "threshold": 1, "code": 1, "typical": 1, "leaks": 1, "choose": 1, "score": 1}
+TEXTS = {"failure": 5}
+GOOD = 0.7  # the AUROC that a score has to reach
+
+
+def draw(seed):
+    return np.random.default_rng(seed)
+
+
+def agree(student, master, name, *arguments, tolerance=1e-5):
+    """Assert that both give the same, shape for shape."""
+    assert master.near(getattr(student, name)(*arguments), getattr(master, name)(*arguments), tolerance)
+
+
+@functools.cache
+def images(kind, cohort):
+    """200 training and 60 test images of a stand-in that no student has seen."""
+    made = torch.from_numpy(getattr(standin, kind)(260, 7_000_000 + cohort)[0])
+    return made[:200], made[200:]
+
+
+@hidden("auroc", 1, "Scores that are equal count half")
+def equal_scores(student, master):
+    inside, outside = (torch.from_numpy(draw(seed).integers(0, 4, size)).double() for seed, size in ((1, 30), (2, 50)))
+    agree(student, master, "auroc", inside, outside)
+
+
+@hidden("auroc", 1, "Sets of different sizes, and scores of any size and sign")
+def scores_of_any_size(student, master):
+    rng = draw(3)
+    agree(student, master, "auroc", torch.from_numpy(rng.normal(0, 1, 70)), torch.from_numpy(rng.normal(-1, 2, 41)))
+    agree(student, master, "auroc", torch.from_numpy(rng.normal(-9e5, 1, 9)), torch.from_numpy(rng.normal(-9e5, 2, 9)))
+
+
+@hidden("threshold", 1, "Other shares, among them none at all, and all")
+def other_shares(student, master):
+    scores = torch.from_numpy(draw(4).normal(0, 1, 200))
+    for rate in (0.0, 0.05, 0.123, 0.5, 1.0):
+        agree(student, master, "threshold", scores, rate)
+
+
+@hidden("threshold", 1, "Equal scores: at most the share, never more")
+def equal_scores_at_the_threshold(student, master):
+    scores = torch.from_numpy(draw(5).integers(0, 6, 100)).double()
+    for rate in (0.1, 0.2, 0.5):
+        agree(student, master, "threshold", scores, rate)
+
+
+@hidden("code", 2, "Images of other shapes and contents: in which order do the bytes stand?")
+def files_of_images(student, master):
+    some, _ = images("leaves", master.COHORT)
+    agree(student, master, "code_bits", some[:5])
+    agree(student, master, "code_bits", torch.from_numpy(draw(6).integers(0, 9, (3, 1, 20, 12)).astype(np.uint8)))
+    agree(student, master, "code_bits", some[5:9, :, :16])
+
+
+@hidden("typical", 1, "Which centre, and bits below it as well as above")
+def bits_on_both_sides(student, master):
+    rng = draw(7)
+    agree(student, master, "typicality", torch.from_numpy(rng.gamma(2, 1, 101)), torch.from_numpy(rng.gamma(2, 1, 40)))
+
+
+def with_copies(master, changed):
+    """A training set, and test images of which some are in it, as they are or changed."""
+    train, test = images("plates", master.COHORT)
+    known = train[:8].clone()
+    brighter = (known.int() - 1).clamp(min=0).to(torch.uint8)  # a grey level brighter, it is the known one
+    back = {"turned": known.flip(2, 3), "brighter": brighter, "mirrored": known.flip(3), "colours": known.flip(1)}
+    return train, torch.cat([test[:6], back[master.COPY] if changed else known, test[6:9]])
+
+
+@hidden("leaks", 1, "Images that are in the training set as they are")
+def plain_copies(student, master):
+    agree(student, master, "leaked", *with_copies(master, False))
+
+
+@hidden("leaks", 1, "Images that came into the training set changed")
+def changed_copies(student, master):
+    agree(student, master, "leaked", *with_copies(master, True))
+
+
+@hidden("leaks", 1, "Images that are only similar do not leak: equal means in every number")
+def near_copies(student, master):
+    train, test = with_copies(master, True)
+    test[6:10, 1, 5, 5] ^= 64
+    test[10:14, 1] = test[10:14, 1].roll(1, 2)  # the same numbers, elsewhere
+    agree(student, master, "leaked", train, test)
+
+
+@hidden("choose", 2, "Does the test have a say in which score is chosen? In which of the directions is it read?")
+def choices(student, master):
+    rng = draw(8)
+    for shape in ((5, 2), (20, 3), (8, 6)):
+        agree(student, master, "report", *(torch.from_numpy(rng.uniform(0, 1, shape)) for _ in range(2)))
+
+
+def caught(student, master, kind, outside):
+    """AUROC of the student's score, between the test images of `kind` and others."""
+    train, test = images(kind, master.COHORT)
+    inside, other = (torch.as_tensor(student.score(train, some)).double().numpy() for some in (test, outside))
+    assert inside.shape == (len(test),) and other.shape == (len(outside),)
+    return bits.auroc(master.TOWARD * inside, master.TOWARD * other)
+
+
+@hidden("score", 1, "An image's score depends on the training images and on itself, on no other image")
+def alone_as_in_company(student, master):
+    train, test = images("leaves", master.COHORT)
+    together, alone = student.score(train, test[:12]), student.score(train, test[3:4])
+    assert master.near(torch.as_tensor(together).double()[3:4], alone, 1e-4)
+
+
+@hidden("score", 1, "Leaves inside, Plates outside")
+def plates_are_caught(student, master):
+    assert caught(student, master, "leaves", images("plates", master.COHORT)[1]) >= GOOD
+
+
+@hidden("score", 1, "Plates inside, Leaves outside")
+def leaves_are_caught(student, master):
+    assert caught(student, master, "plates", images("leaves", master.COHORT)[1]) >= GOOD
+
+
+@hidden("score", 1, "The worst direction has to beat the file's")
+def better_than_the_file(student, master):
+    worst = {"file": math.inf, "student": math.inf}
+    for kind, other in (("leaves", "plates"), ("plates", "leaves")):
+        outside, test = images(other, master.COHORT)[1], images(kind, master.COHORT)[1]
+        file = bits.auroc(master.code_bits(test).numpy(), master.code_bits(outside).numpy())
+        worst = {
+            "file": min(worst["file"], file),
+            "student": min(worst["student"], caught(student, master, kind, outside)),
+        }
+    assert worst["student"] > max(worst["file"], 0.6)
+
+
+@hidden("score", 1, "Images with noise on them")
+def noise_is_caught(student, master):
+    test = images("leaves", master.COHORT)[1].double()
+    noisy = (test + torch.from_numpy(draw(9).normal(0, 25, test.shape))).round().clamp(0, 255).to(torch.uint8)
+    assert caught(student, master, "leaves", noisy) >= GOOD
+
+
+@hidden("score", 1, "Images whose contrast was taken down")
+def flat_images_are_caught(student, master):
+    test = images("leaves", master.COHORT)[1].double()
+    assert caught(student, master, "leaves", (127.5 + 0.4 * (test - 127.5)).round().to(torch.uint8)) >= GOOD
