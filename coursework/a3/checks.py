@@ -90,7 +90,7 @@ def changed_copies(student, master):
     agree(student, master, "leaked", *with_copies(master, True))
 
 
-@hidden("leaks", 1, "Images that are only similar do not leak: equal means in every number")
+@hidden("leaks", 1, "Images that are only similar do not leak: equal means: in every number")
 def near_copies(student, master):
     train, test = with_copies(master, True)
     test[6:10, 1, 5, 5] ^= 64

@@ -164,11 +164,11 @@ def functions(cell):
 
 
 def solution_lines(made):
-    """Lines that no student may see: of solutions and of hidden checks, such as are long enough to be told apart."""
+    """Lines of solutions and of hidden checks that no student may see; short ones are no one's own."""
     texts = [match["text"] for cell in made.cells for match in SOLUTION.finditer(cell.master + "\n")]
     texts.append((FOLDER / made.name / "checks.py").read_text("utf-8"))
     lines = {" ".join(line.split()) for text in texts for line in text.splitlines()}
-    return {line for line in lines if len(line) >= 30 and not line.startswith(("#", "import ", "from "))}
+    return {line for line in lines if len(line) >= 25 and not line.startswith(("#", "import ", "from "))}
 
 
 def readable(nb):

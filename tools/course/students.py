@@ -46,8 +46,9 @@ def leaks(made, folders):
     secret, findings = assignment.solution_lines(made), []
     for folder in folders:
         for path in sorted(path for path in Path(folder).rglob("*") if path.suffix in TEXT and path.is_file()):
+            least = 25 if "coursework" in path.parts else 40  # chapters say short things of their own
             text = " ".join(path.read_text("utf-8", errors="replace").replace("\\n", " ").replace('\\"', '"').split())
-            findings += [f"{path} holds {line!r}" for line in sorted(secret) if line in text]
+            findings += [f"{path} holds {line!r}" for line in sorted(secret) if len(line) >= least and line in text]
     return findings
 
 

@@ -1,0 +1,1 @@
+"""Change of variables: chapters 05 and 09."""
