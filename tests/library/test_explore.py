@@ -23,6 +23,7 @@ from likelab import bank, data, explore
 from likelab.explore import draw, gallery
 from likelab.explore import experiment as experiment_module
 from likelab.explore.experiment import MAX_BYTES
+from likelab.explore.gallery import new_units as line_units
 from likelab.explore.gallery.dials import dials as show_dials
 from likelab.explore.gallery.disagreement import disagreement
 from likelab.explore.gallery.receptive_field import (
@@ -96,6 +97,40 @@ def test_noise_levels_tell_what_is_paid_there():
     assert at[1]["noisy_0"] != at[2]["noisy_0"] != at[2]["guess_0"]
     with pytest.raises(explore.ExploreError, match="another number"):
         denoised(gammas=np.linspace(-12, 4, 4))
+
+
+def test_new_units_divide_the_density_by_the_slope():
+    for target in line_units.TARGETS:
+        for part in (0, 0.4, 1):
+            slope = np.gradient(line_units.units(part, target), line_units.FINE)[1:-1]
+            left = stats.norm.logpdf(line_units.FINE)[1:-1] - np.log(slope)
+            difference = left - line_units.log_density(part, target)[1:-1]
+            assert np.ptp(difference) < 1e-4, (target, part)
+    assert np.allclose(line_units.units(0, next(iter(line_units.TARGETS))), line_units.FINE / line_units.FINE[-1])
+
+
+def test_new_units_turn_the_ranking():
+    opposite, flat, right, left = line_units.TARGETS
+    middle, side = line_units.OUTSIDE
+    known = 2 / math.pi * math.atan(line_units.OUTSIDE[middle][1])  # of two half-normals, which is the larger?
+    assert line_units.outside_found(0, opposite, middle) == pytest.approx(known, abs=1e-3)
+    assert line_units.outside_found(1, opposite, middle) == pytest.approx(1 - known, abs=1e-3)
+    assert (
+        line_units.outside_found(0.5, opposite, side) == line_units.outside_found(1, flat, side) == pytest.approx(0.5)
+    )
+    mean, width = line_units.OUTSIDE[side]
+    below = stats.norm.cdf(-mean / math.hypot(1, width))  # an outside point is left of an inside one
+    assert line_units.outside_found(1, right, side) == pytest.approx(below, abs=1e-3)
+    assert line_units.outside_found(1, left, side) == pytest.approx(1 - below, abs=1e-3)
+
+
+def test_bars_in_new_units_hold_all_points():
+    experiment = line_units.new_units()
+    for settings in sample(experiment, 5):
+        numbers = experiment.function(**settings)
+        for name, width in (("new", 2), ("old", 8)):
+            for tone in ("inside", "outside"):
+                assert sum(numbers[f"{tone}_{name}"]) * width / line_units.BINS == pytest.approx(1, abs=0.03)
 
 
 def test_shares_and_bars_count_images():

@@ -9,6 +9,7 @@ from likelab.explore.gallery.dials import dials as show_dials
 from likelab.explore.gallery.disagreement import disagreement
 from likelab.explore.gallery.known_anomalies import known_anomalies
 from likelab.explore.gallery.latent_interpolation import latent_interpolation
+from likelab.explore.gallery.new_units import new_units
 from likelab.explore.gallery.noise_levels import noise_levels
 from likelab.explore.gallery.receptive_field import receptive_field
 from likelab.explore.gallery.ruler import ruler
@@ -160,6 +161,7 @@ OTHERS = {
     "two_densities": two_densities,
     "stranger": stranger,
     "noise_levels": denoised,
+    "new_units": new_units,
     "known_anomalies": known,
     "disagreement": disagreeing,
 }
