@@ -160,7 +160,7 @@ CHANGES = [
         "    return best\n",
         "    return float(validation_scores.double().quantile(rate))\n",
     ),
-    ("threshold", "hard-coded value of the visible check", "    return best\n", "    return 2.0\n"),
+    ("threshold", "hard-coded value of the visible check", "    return best\n", "    return 3.0\n"),
     ("code", "planes of colours", "transpose(1, 2, 0)", "transpose(0, 1, 2)"),
     ("code", "columns first", "transpose(1, 2, 0)", "transpose(2, 1, 0)"),
     ("code", "bytes, not bits", "8 * len", "len"),

@@ -210,6 +210,8 @@ def main():
         print("Here are no name spaces: submissions may use the network and write files. Better in a container.")
     out = (options.out or folder.with_name(f"{folder.name}-marked")).resolve()
     made = assignment.load(options.assignment, options.cohort)
+    if findings := students.proved(made):  # this machine, this cohort: before anyone is marked by them
+        raise DataError(f"The solution is not marked as one: {findings[0]} Mend that first.")
     results = grade(made, folder, out, options.processes)
     failed = {name: found["failed"] for name, found in results.items() if found["failed"]}
     for name, why in failed.items():

@@ -123,9 +123,9 @@ class Marking:
         for source in found.loose:
             self.quietly(source, "a cell of their own")
         for cell in self.made.cells:
-            if cell.kind == "given":
-                self.quietly(cell.student, f"the cell {cell.name}")
-            elif cell.kind == "item":
+            if cell.kind == "given" and (error := self.quietly(cell.student, f"the cell {cell.name}")):
+                self.notes.append(f"the cell {cell.name} stops: {error}")
+            if cell.kind == "item":
                 for source in found.extra["before", cell.name]:
                     self.quietly(source, "a cell of their own")
                 for source in [*found.items[cell.name], *found.extra["after", cell.name]]:
