@@ -234,7 +234,7 @@ def energy_score(logits: Callable, name: str = "energy") -> Score:
     return Score(name, lambda images: -torch.logsumexp(torch.as_tensor(logits(images)).double(), 1).numpy(), "nats")
 
 
-def local_dimension(decode: Callable, z: Tensor, threshold: float) -> Tensor:
+def generator_dimension(decode: Callable, z: Tensor, threshold: float) -> Tensor:
     """Singular values of ∂decode/∂z above the threshold: how many ways the model can go. z (N, D) -> int64 (N,).
 
     decode: (D,) -> (D,), one point. After Kamkari et al. 2024.

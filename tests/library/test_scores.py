@@ -154,5 +154,5 @@ def test_regret_of_a_decoder_that_ignores_its_latents_is_the_divergence_from_the
 def test_local_dimension_counts_the_ways_a_generator_moves():
     thin = lambda z: torch.stack([2 * z[0], 0.01 * z[1] + z[0]])  # noqa: E731
     z = torch.zeros(3, 2)
-    assert scores.local_dimension(thin, z, 0.1).tolist() == [1, 1, 1]
-    assert scores.local_dimension(thin, z, 0.001).tolist() == [2, 2, 2]
+    assert scores.generator_dimension(thin, z, 0.1).tolist() == [1, 1, 1]
+    assert scores.generator_dimension(thin, z, 0.001).tolist() == [2, 2, 2]
