@@ -304,6 +304,15 @@ def test_hostile_submissions_cost_only_themselves(made, tmp_path, impatient):
     assert "nobody_may_know" not in pages and "17.5" not in pages
 
 
+@pytest.mark.slow
+def test_without_name_spaces_it_works_as_well(made, tmp_path, impatient, monkeypatch):
+    monkeypatch.setattr(sandbox, "isolation", lambda: ([], []))
+    for name in ("exits", "segmentation fault", "hangs in a call", "json", "too much", "memory"):
+        found = marked(made, small.answered(made, times=HOSTILE[name][0], shout=small.SHOUT), tmp_path)
+        assert found["points"]["times"] == 0 and (name == "json" or found["points"]["shout"] == 2), (name, found)
+    assert marked(made, small.answered(made, times=small.TIMES), tmp_path)["points"]["times"] == 3
+
+
 def test_marking_goes_on_where_it_was_stopped(made, tmp_path, monkeypatch, capsys):
     folder, out = tmp_path / "in", tmp_path / "out"
     small.save(small.answered(made, times=small.TIMES), folder / "a.ipynb")

@@ -92,7 +92,8 @@ def digest(made, path):
 
 def marked(made, folder, out, processes):
     """{name: marking} of all submissions of a folder, several at a time."""
-    world, hide = made.world(), [assignment.FOLDER, folder, out]
+    history = chapters.ROOT / ".git"  # the masters are in there as well
+    world, hide = made.world(), [assignment.FOLDER, folder, out, *([history] if history.is_dir() else [])]
     (out / "marked").mkdir(parents=True, exist_ok=True)
 
     def one(name, path):
@@ -207,7 +208,9 @@ def main():
         expected = "a folder with submissions in it"
         raise DataError.about(options.folder or "DIR", expected, "none", "make grade DIR=path/to/submissions")
     if not sandbox.isolation()[0]:
-        print("Here are no name spaces: submissions may use the network and write files. Better in a container.")
+        print(
+            "Here are no name spaces: submissions may read the masters, use the network, write files. Use a container."
+        )
     out = (options.out or folder.with_name(f"{folder.name}-marked")).resolve()
     made = assignment.load(options.assignment, options.cohort)
     if findings := students.proved(made):  # this machine, this cohort: before anyone is marked by them
