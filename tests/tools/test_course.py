@@ -11,9 +11,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from coursework.a1 import variant
+from likelab.errors import DataError
 from tests.support import small_assignment as small
 from tools.chapter import chapters
-from tools.course import assignment, grade, sandbox, students, submission
+from tools.course import assignment, grade, points, sandbox, students, submission
 from tools.course.sandbox import Refused
 
 
@@ -125,6 +126,13 @@ def test_an_answer_in_two_cells_with_a_helper_in_between(made, tmp_path):
     assert marked(made, nb, tmp_path)["points"] == {"times": 3, "shout": 2}
 
 
+def test_an_answer_may_stand_in_another_cell_where_its_own_is_gone(made, tmp_path):
+    nb = small.answered(made, times=small.TIMES)
+    nb.cells = [cell for cell in nb.cells if not cell.id.endswith("-shout")]
+    nb.cells.append(new_code_cell(small.SHOUT))
+    assert marked(made, nb, tmp_path)["points"] == {"times": 3, "shout": 2}
+
+
 def test_a_later_cell_takes_nothing_away(made, tmp_path):
     """Each item is marked where its check stands, before later cells use its names for something else."""
     nb = small.answered(made, times=small.TIMES, shout="times = None\n" + small.SHOUT)
@@ -172,7 +180,7 @@ def times(x):
 @pytest.mark.parametrize("what", CHEATS)
 def test_tricks_give_no_points(made, tmp_path, what):
     found = marked(made, small.answered(made, times=CHEATS[what], shout=small.SHOUT), tmp_path)
-    assert found["points"]["times"] <= (1 if what == "the visible value" else 0), found
+    assert found["points"]["times"] <= (1 if what in ("the visible value", "the line to the parent") else 0), found
     if what != "the line to the parent":
         assert found["points"]["shout"] == 2, found
 
@@ -330,6 +338,51 @@ def test_marking_goes_on_where_it_was_stopped(made, tmp_path, monkeypatch, capsy
     assert asked == ["b.ipynb", "a.ipynb"]
 
 
+# --- Points for learning platforms ---
+
+GRADES = [
+    ["submission", "points by program", "times", "times: message", "why (by hand, of 2)", "notes"],
+    ["doejane_11_900_small.ipynb", "5", "3", "", "1,5", ""],
+    ["Ann Lee_222_assignsubmission_file_", "2", "2", "-", "", ""],
+    ["nobody.ipynb", "1", "1", "", "", ""],
+]
+CANVAS = [
+    ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Small (47)", "Current Score"],
+    ["    Points Possible", "", "", "", "", "7", "(read only)"],
+    ["Doe, Jane", "11", "x11", "jd", "=A", "", "88"],
+    ["Doe, Jane", "111", "", "jd2", "A", "3", ""],
+]
+MOODLE = [
+    ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade"],
+    ["Participant 222", "Ann Lee", "a@b.c", "Submitted", "", "7.00"],
+    ["Participant 22", "Ann Lee", "b@b.c", "No submission", "", "7.00"],
+]
+
+
+def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch, capsys):
+    found = points.totals(GRADES)
+    assert found == {
+        "doejane_11_900_small.ipynb": "6.5",
+        "Ann Lee_222_assignsubmission_file_": "2",
+        "nobody.ipynb": "1",
+    }
+    rows, said = points.filled(CANVAS, found, "Small (47)")
+    assert rows[2][5] == "6.5" and [row[:5] + row[6:] for row in rows] == [row[:5] + row[6:] for row in CANVAS]
+    assert rows[1] == CANVAS[1] and rows[3] == CANVAS[3] and len(said) == 2
+    rows, said = points.filled(MOODLE, found, "Grade")
+    assert [row[4] for row in rows] == ["Grade", "2", ""] and said[-1] == "no row of the export belongs to nobody.ipynb"
+    twice = found | {"doejane_11_late_small.ipynb": "4"}
+    rows, said = points.filled(CANVAS, twice, "Small (47)")
+    assert rows[2] == CANVAS[2] and "11 is in the names of 2 submissions" in said[0]
+    with pytest.raises(DataError, match="Name a column that it has"):
+        points.filled(CANVAS, found, "Grade")
+    for name, table in (("grades", GRADES), ("export", CANVAS)):
+        grade.table(table, tmp_path / f"{name}.csv", guard=False)
+    arguments = [str(tmp_path / "grades.csv"), str(tmp_path / "export.csv"), "Small (47)"]
+    monkeypatch.setattr("sys.argv", ["points", *arguments])
+    assert points.main() and points.read(tmp_path / "export-filled.csv")[2][4:] == ["=A", "6.5", "88"]
+
+
 # --- The answers of the real assignments ---
 
 
@@ -378,14 +431,14 @@ def test_last_years_answers_fail(name, work):
         made = assignment.load(name, cohort)
         nb = small.answered(made, **wrong.ANSWERS)
         nb.cells.insert(2, new_code_cell(wrong.IMPORTS))
-        points = marked(made, nb, work)["points"]
+        got = marked(made, nb, work)["points"]
         if cohort == 2026:
-            assert points == {item: made.points(item) for item in made.items}
+            assert got == {item: made.points(item) for item in made.items}
         else:
-            kept = [item for item in made.items if points[item] == made.points(item)]
+            kept = [item for item in made.items if got[item] == made.points(item)]
             assert kept == [] or cohort > 2027, (cohort, kept)
-            share = sum(points.values()) / sum(map(made.points, made.items))
-            assert share < (0.3 if cohort == 2027 else 0.6), (cohort, points)
+            share = sum(got.values()) / sum(map(made.points, made.items))
+            assert share < (0.3 if cohort == 2027 else 0.6), (cohort, got)
 
 
 @pytest.mark.slow

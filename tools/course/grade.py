@@ -16,6 +16,7 @@ Each submission runs in a process of its own, on a copy of its folder (sandbox.p
 import csv
 import hashlib
 import html
+import io
 import json
 import shutil
 import tempfile
@@ -169,13 +170,13 @@ def page(made, name, found):
     )
 
 
-def table(rows, path):
-    """Write rows as CSV that spreadsheets read as UTF-8; no cell is taken for a formula."""
-    with tempfile.TemporaryFile("w+", newline="", encoding="utf-8") as file:
+def table(rows, path, guard=True):
+    """Write rows as CSV that spreadsheets read as UTF-8; guard: so that no cell is taken for a formula."""
+    with io.StringIO(newline="") as file:
         for row in rows:
-            csv.writer(file).writerow([f"'{v}" if str(v)[:1] in ("=", "+", "-", "@") else v for v in row])
-        file.seek(0)
-        files.write(path, "\ufeff" + file.read())
+            risky = [guard and str(value)[:1] in ("=", "+", "-", "@") for value in row]
+            csv.writer(file).writerow([f"'{value}" if r else value for value, r in zip(row, risky, strict=True)])
+        files.write(path, "\ufeff" + file.getvalue())
 
 
 def grade(made, folder, out, processes):

@@ -26,6 +26,7 @@ class Answers:
     texts: dict = field(default_factory=dict)  # {free text: what was written}
     extra: dict = field(default_factory=lambda: defaultdict(list))  # {("before" or "after", item): cells of their own}
     loose: list = field(default_factory=list)  # cells of their own that belong to no item, to be run first
+    missing: set = field(default_factory=set)  # items whose cells are gone: their answers may be in other cells
     notes: list = field(default_factory=list)  # what was unusual, in words
 
 
@@ -90,8 +91,8 @@ def answers(made, nb):
         found.notes.append(f"cells restored that were missing: {', '.join(f'{c.kind} {c.name}' for c in missing)}")
     if twice:
         found.notes.append(f"cells that are there twice: {', '.join(f'{c.kind} {c.name}' for c in twice)}")
-    if any(cell.kind == "item" for cell in missing):
-        found.loose = waiting
+    if gone := {cell.name for cell in missing if cell.kind == "item"}:
+        found.missing, found.loose = gone, waiting
     return found
 
 
@@ -132,7 +133,7 @@ class Marking:
                     if (error := self.quietly(source, f"the cell {cell.name}")) is not None:
                         self.messages[cell.name].append(f"The cell stops: {error}.")
             elif cell.kind == "check":
-                if found.items[cell.name] or found.loose:
+                if found.items[cell.name] or cell.name in found.missing:
                     self.item(cell.name)
                 else:
                     self.messages[cell.name] = ["Not answered."]
