@@ -4,7 +4,6 @@ import copy
 import csv
 import json
 import os
-import tempfile
 
 import nbformat
 import pytest
@@ -386,20 +385,13 @@ def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch
 # --- The answers of the real assignments ---
 
 
-@pytest.fixture
-def work():
-    """A folder whose path whoever runs the submissions may follow; pytest's own are private."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        yield students.open_to_all(folder)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", assignment.names())
-def test_wrong_answers_lose_points_and_right_ones_do_not(name, work):
+def test_wrong_answers_lose_points_and_right_ones_do_not(name, tmp_path):
     """Every wrong answer loses points of its item; every right one, however it is written, gets all of them."""
     wrong = __import__(f"coursework.{name}.wrong", fromlist=["wrong"])
     made = assignment.load(name, 2026)
-    world, session = made.world(), sandbox.Session(work, [assignment.FOLDER])
+    world, session = made.world(), sandbox.Session(students.open_to_all(tmp_path), [assignment.FOLDER])
     session.end += 600
     try:
         for cell in made.cells:
@@ -424,14 +416,14 @@ def test_wrong_answers_lose_points_and_right_ones_do_not(name, work):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", assignment.names())
-def test_last_years_answers_fail(name, work):
+def test_last_years_answers_fail(name, tmp_path):
     """A set of answers of 2026: all points there, a year later no item in full, after two what every year has."""
     wrong = __import__(f"coursework.{name}.wrong", fromlist=["wrong"])
     for cohort in (2026, 2027, 2028):
         made = assignment.load(name, cohort)
         nb = small.answered(made, **wrong.ANSWERS)
         nb.cells.insert(2, new_code_cell(wrong.IMPORTS))
-        got = marked(made, nb, work)["points"]
+        got = marked(made, nb, tmp_path)["points"]
         if cohort == 2026:
             assert got == {item: made.points(item) for item in made.items}
         else:

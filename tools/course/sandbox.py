@@ -28,10 +28,11 @@ CELL, CALL, SUBMISSION, RESTARTS = 10, 5, 60, 4  # seconds of a cell, of a call,
 LARGEST = 32 << 20  # bytes of an answer
 ENDS = {9: "it was killed: too much memory?", 11: "it crashed (segmentation fault)", 24: "it computed for too long"}
 ARRAYS = {f"{order}{kind}" for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "b1", "f8") for order in "<|"}
-# $1 the process's folder; the other arguments up to -- are folders to hide, after it stands the command.
-ALONE = """mount --make-rprivate / && mount --bind "$1" "$1" || exit 1
+# $1 the process's folder, which it finds at /mnt, as others may not follow the path; the further arguments up to -- are
+# folders to hide, after it stands the command.
+ALONE = """mount --make-rprivate / && mount --bind "$1" /mnt || exit 1
 while read -r _ _ _ _ place _; do mount -o remount,bind,ro "$place" 2>/dev/null; done </proc/self/mountinfo
-mount -o remount,bind,rw "$1" && cd "$1" || exit 1
+mount -o remount,bind,rw /mnt && cd /mnt && export HOME=/mnt TMPDIR=/mnt || exit 1
 while shift; [ "$1" != -- ]; do mount -t tmpfs -o ro,size=4k none "$1" || exit 1; done
 shift; exec "$@"
 """
@@ -122,7 +123,11 @@ class Session:
         spaces, person = isolation()
         arguments = [CHILD, theirs.fileno(), chapters.BOOK]
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
-        options = {"cwd": self.folder, "env": kept | {"HOME": str(self.folder)}, "pass_fds": [theirs.fileno()]}
+        options = {
+            "cwd": self.folder,
+            "env": kept | {"HOME": str(self.folder), "TMPDIR": str(self.folder)},
+            "pass_fds": [theirs.fileno()],
+        }
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         started = command(spaces, person, self.folder, self.hide, *arguments)
         self.process = subprocess.Popen(started, start_new_session=True, **options, **streams)
