@@ -1,8 +1,9 @@
 """The process that runs a submission, and the parent's end of the line to it.
 
 Where Linux allows it, the process gets name spaces of its own: no network, no other processes, all files read-only but
-for its folder, and the masters and the other submissions out of sight. Started by root it becomes `nobody`. This keeps
-accidents and pranks in, and is no security boundary: grade in a container what you would not run yourself.
+for its folder, the masters and the other submissions out of sight, and no powers to change that. Started by root it
+becomes `nobody`, who may not fork without end either, if `nobody` can read this Python. This keeps accidents and pranks
+in, and is no security boundary: grade in a container what you would not run yourself.
 """
 
 import base64
@@ -36,6 +37,8 @@ mount -o remount,bind,rw /mnt && cd /mnt && export HOME=/mnt TMPDIR=/mnt || exit
 while shift; [ "$1" != -- ]; do mount -t tmpfs -o ro,size=4k none "$1" || exit 1; done
 shift; exec "$@"
 """
+POWERLESS = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
+NOBODY = [*POWERLESS, "--reuid=65534", "--regid=65534", "--clear-groups"]
 SPACES = ["--mount", "--net", "--pid", "--ipc", "--fork"]
 
 
@@ -49,20 +52,17 @@ class Refused(Exception):
 
 @functools.cache
 def isolation():
-    """The strongest of (user's, root's, no) name spaces that works here, as (first words, last words) of a command."""
+    """The strongest name spaces that work here, as (first words, last words) of a command; ([], []) for none."""
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    tries = [(["unshare", *SPACES], nobody)] if root else [(["unshare", "--user", "--map-root-user", *SPACES], [])]
-    for spaces, person in tries:
+    spaces = ["unshare", *([] if root else ["--user", "--map-root-user"]), *SPACES]
+    for person in [NOBODY, POWERLESS] if root else [POWERLESS]:
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as hide:
             os.chmod(folder, 0o777)
-            trial = command(spaces, person, folder, [hide], "-c", "import numpy")
-            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            try:
-                if subprocess.run(trial, **quiet).returncode == 0:
+            # nobody may not get to the Python that root has at home, and would start another
+            trial = command(spaces, person, folder, [hide], "-c", f"import os; assert os.__file__ == {os.__file__!r}")
+            with contextlib.suppress(OSError):
+                if subprocess.run(trial, capture_output=True).returncode == 0:
                     return spaces, person
-            except OSError:
-                continue
     return [], []
 
 
