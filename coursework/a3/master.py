@@ -24,7 +24,6 @@
 # %% tags=["given:tools"]
 import zlib
 
-import numpy as np
 import torch
 
 from likelab import standin
@@ -49,7 +48,7 @@ train, validation, test = leaves[:200], leaves[200:250], leaves[250:]
 
 # %% tags=["given:likelihood"]
 def difference_bits(train, images):
-    """Bits per difference of each image, under the differences' frequencies in `train`. (M, C, H, W), (N, …) -> (N,)."""
+    """Bits per difference of each image, by the frequencies of differences in `train`. (M, C, H, W), (N, …) -> (N,)."""
 
     def differences(some):
         return some[..., 1:].int() - some[..., :-1].int() + 255
@@ -192,7 +191,7 @@ def report(validation, test):
         "mean": lambda table: table.mean(1),
         "middle": lambda table: (table.min(1).values + table.max(1).values) / 2,
     }[CHOICE]
-    return float(summary(test)[int(np.argmax(summary(validation).numpy()))])
+    return float(summary(test)[int(summary(validation).argmax())])
     # END SOLUTION
 
 

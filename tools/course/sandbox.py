@@ -146,7 +146,7 @@ class Session:
                 self.line.settimeout(max(deadline - time.monotonic(), 0.01))
                 part = self.line.recv(1 << 20)
                 if not part:
-                    raise Died(self.stop() or "it ended its process")
+                    raise Died(self.stop(3) or "it ended its process")
                 self.received += part
                 if len(self.received) > LARGEST:
                     self.stop()
@@ -161,18 +161,18 @@ class Session:
             self.stop()
             raise Died(f"it took more than {SUBMISSION if late else seconds} s{' in all' if late else ''}") from None
         except (ConnectionError, BrokenPipeError):
-            raise Died(self.stop() or "it ended its process") from None
+            raise Died(self.stop(3) or "it ended its process") from None
         except (ValueError, RecursionError):
             self.stop()
             raise Died("it tampered with its answers") from None
 
-    def stop(self):
-        """Kill the process with all that it started, and say how it had ended by itself, if it had."""
+    def stop(self, seconds=0):
+        """Kill the process with all that it started, and say how it ended by itself, if it did within some seconds."""
         if self.process is None:
             return ""
         how = ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            status = self.process.wait(0.2)
+            status = self.process.wait(seconds)
             signal = -status if status < 0 else status - 128  # a shell adds 128
             how = ENDS.get(signal, f"it ended its process, with status {status}")
         with contextlib.suppress(psutil.Error):
