@@ -157,6 +157,7 @@ def test_a_release_that_failed_can_be_taken_back_as_it_says(book, monkeypatch, f
 
 # What may be written at once: logs, what Sphinx makes of pages, an environment that is made anew unless whole.
 WRITTEN_AT_ONCE = {
+    "book/likelab/claims.py",  # a line for the process that waits for it
     "book/likelab/download.py",  # writes beside and renames, as a download may go on where it was
     "book/likelab/files.py",
     "tools/chapter/colab.py",
