@@ -52,8 +52,9 @@ def book(folder):
     (folder / "_toc.yml").write_text(TOC)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(chapters.BOOK / "likelab", folder / "book" / "likelab", ignore=ignored)
-    for exported in (folder / "book" / "likelab" / "models").glob("[!_]*.py"):
-        exported.unlink()
+    for module in (folder / "book" / "likelab").rglob("*.py"):
+        if module.read_text("utf-8").startswith('"""Exported from'):
+            module.unlink()
     return folder / "book"
 
 
