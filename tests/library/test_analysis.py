@@ -83,8 +83,10 @@ def test_a_gaussians_gap_is_its_directions_contributions():
     inside, outside = (torch.randint(0, high, (200, 3, 2, 2), dtype=torch.uint8, generator=rng) for high in (256, 90))
     gaussian = Gaussian(shape=(3, 2, 2)).fit(inside, mirror=False)
     gaussian.ridge.fill_(1.5)
-    given = {"gaussian": gaussian, "eigenvalues": gaussian.eigenvalues.flip(0)}
-    ten = defined("10", ("deviations", "moments", "gaussian_gap"), given)
-    ten |= {"moments_in": ten["moments"](inside), "moments_out": ten["moments"](outside)}
+    ten = defined("10", ("deviations", "moments", "halves"), {"gaussian": gaussian})
     gap = gaussian.log_prob(outside).mean() - gaussian.log_prob(inside).mean()
-    assert ten["gaussian_gap"](1.5).sum() == pytest.approx(gap.item(), rel=1e-9)
+    variances, of_train = gaussian.variances().flip(0), gaussian.eigenvalues.flip(0)
+    assert torch.allclose(ten["moments"](inside), of_train), "the training images' moments are the eigenvalues"
+    halves = ten["halves"](variances, of_train, ten["moments"](inside), ten["moments"](outside))
+    assert sum(halves).sum().item() == pytest.approx(gap.item(), rel=1e-9)
+    assert halves[1].abs().sum() < 1e-6 * halves[0].sum(), "there is no over-fitting to the training images themselves"
