@@ -89,4 +89,4 @@ def test_a_gaussians_gap_is_its_directions_contributions():
     assert torch.allclose(ten["moments"](inside), of_train), "the training images' moments are the eigenvalues"
     halves = ten["halves"](variances, of_train, ten["moments"](inside), ten["moments"](outside))
     assert sum(halves).sum().item() == pytest.approx(gap.item(), rel=1e-9)
-    assert halves[1].abs().sum() < 1e-6 * halves[0].sum(), "there is no over-fitting to the training images themselves"
+    assert halves[1].abs().max() < 1e-9, "there is no over-fitting to the training images themselves"
