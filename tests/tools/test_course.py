@@ -337,6 +337,29 @@ def test_marking_goes_on_where_it_was_stopped(made, tmp_path, monkeypatch, capsy
     assert asked == ["b.ipynb", "a.ipynb"]
 
 
+def test_points_that_somebody_gave_stay(made, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    small.save(small.answered(made, times=small.TIMES), folder / "a.ipynb")
+    grade.grade(made, folder, out, 1)
+    text = (out / "grades.csv").read_text("utf-8-sig")
+    column = next(name for name in next(csv.reader(text.splitlines())) if "(by hand" in name)
+    rows = list(csv.DictReader(text.splitlines()))
+    rows[0][column] = "1.5"
+    grade.table([rows[0].keys(), *(row.values() for row in rows)], out / "grades.csv", guard=False)
+    small.save(small.answered(made, shout=small.SHOUT), folder / "b.ipynb")
+    grade.grade(made, folder, out, 1)
+    again = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8-sig")))
+    assert [(row["submission"], row[column]) for row in again] == [("a.ipynb", "1.5"), ("b.ipynb", "")]
+
+
+def test_another_assignment_is_named_and_not_marked(made, tmp_path):
+    nb = small.answered(made, times=small.TIMES)
+    nb.metadata.likelab["assignment"] = "a3"
+    small.save(nb, tmp_path / "in" / "a.ipynb")
+    found = grade.mark(made, made.world(), tmp_path / "in" / "a.ipynb", [])
+    assert found["failed"] == f"it is assignment a3, not {made.name}: ASSIGNMENT=a3 marks it"
+
+
 # --- Points for learning platforms ---
 
 GRADES = [

@@ -59,6 +59,10 @@ def mark(made, world, path, hide):
     try:
         source = notebook_of(path)
         nb, notes = submission.read(source)
+        told = nb.metadata.get("likelab")
+        told = told.get("assignment") if isinstance(told, dict) else None
+        if told in assignment.names() and told != made.name:
+            raise submission.Unreadable(f"it is assignment {told}, not {made.name}: ASSIGNMENT={told} marks it")
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as top:
             folder = Path(top) / "work"
             if path.is_dir() and sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) < LARGEST:
@@ -119,20 +123,40 @@ def marked(made, folder, out, processes):
     return dict(sorted(results.items()))
 
 
-def grades(made, results):
-    """Rows of grades.csv."""
+def by_hand(path):
+    """{submission: {column: points}} that somebody wrote into grades.csv, which is about to be written anew."""
+    if not path.exists():
+        return {}
+    with io.StringIO(path.read_text("utf-8-sig"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        row["submission"]: {k: v for k, v in row.items() if k and "(by hand" in k}
+        for row in rows
+        if "submission" in row
+    }
+
+
+def grades(made, results, kept):
+    """Rows of grades.csv; kept: points that are there already, as `by_hand` gives them."""
     heads = [column for item in made.items for column in (item, f"{item}: message")]
+    texts = [f"{text} (by hand, of {points})" for text, points in made.texts.items()]
     yield [
         "submission",
         "points by program",
         *heads,
-        *[f"{text} (by hand, of {points})" for text, points in made.texts.items()],
+        *texts,
         "notes",
     ]
     for name, found in results.items():
         points = [v for item in made.items for v in (found["points"][item], " ".join(found["messages"][item]))]
         notes = "; ".join([*([f"NOT MARKED: {found['failed']}"] if found["failed"] else []), *found["notes"]])
-        yield [name, sum(found["points"].values()), *points, *[""] * len(made.texts), notes]
+        yield [
+            name,
+            sum(found["points"].values()),
+            *points,
+            *[kept.get(name, {}).get(text, "") for text in texts],
+            notes,
+        ]
 
 
 def statistics(made, results):
@@ -182,7 +206,7 @@ def table(rows, path, guard=True):
 def grade(made, folder, out, processes):
     """Mark a folder and write all that comes of it. Returns the markings."""
     results = marked(made, folder, out, processes)
-    table(grades(made, results), out / "grades.csv")
+    table(grades(made, results, by_hand(out / "grades.csv")), out / "grades.csv")
     table(statistics(made, results), out / "items.csv")
     (out / "feedback").mkdir(exist_ok=True)
     for name, found in results.items():
@@ -222,7 +246,8 @@ def main():
         print(f"{name}: {why}")
     print(f"{len(results) - len(failed)} of {len(results)} marked. Points: {out / 'grades.csv'}")
     item, best, mean, *_, told = list(statistics(made, results))[1]
-    print(f"Most points were lost in {item}, mean {mean} of {best}: {told}")
+    if len(failed) < len(results) and mean < best:
+        print(f"Most points were lost in {item}, mean {mean} of {best}: {told}")
 
 
 if __name__ == "__main__":
