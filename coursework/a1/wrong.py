@@ -4,6 +4,8 @@ ANSWERS has one right answer an item, RIGHT more of them, written differently. W
 change of one of ANSWERS or an answer of its own; every one must lose points of its item.
 """
 
+from coursework.a1 import blind
+
 ANSWERS = {
     "bits": """
 def bits_per_dim(reported, shape):
@@ -190,6 +192,8 @@ def total_probability(log_prob):
     return torch.logsumexp(torch.cat(logs), 0).exp()
 """,
     ),
+    *blind.RIGHT,
+    *((item, "written blind", answer) for item, answer in blind.ANSWERS.items()),
 ]
 
 # (item, mistake, what stands in ANSWERS, what stands there instead)
@@ -344,7 +348,8 @@ CHANGES = [
 
 def wrong():
     """(item, mistake, answer) of every wrong answer. Raises ValueError where a change changes nothing."""
-    for item, mistake, before, after in CHANGES:
-        if before not in ANSWERS[item]:
-            raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
-        yield item, mistake, ANSWERS[item].replace(before, after)
+    for answers, changes in ((ANSWERS, CHANGES), (blind.ANSWERS, blind.CHANGES)):
+        for item, mistake, before, after in changes:
+            if before is not None and before not in answers[item]:
+                raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
+            yield item, mistake, after if before is None else answers[item].replace(before, after)

@@ -1,5 +1,7 @@
 """Answers to A2 as students of cohort 2026 write them; see a1/wrong.py for what the parts are."""
 
+from coursework.a2 import blind
+
 ANSWERS = {
     "forth": """
 def coupling(x, raw, shift):
@@ -138,6 +140,8 @@ def second_order_gap(matrix, inside, outside):
     return (energy(inside) - energy(outside)) / 8 / inside[0].numel() / np.log(2)
 """,
     ),
+    *blind.RIGHT,
+    *((item, "written blind", answer) for item, answer in blind.ANSWERS.items()),
 ]
 
 CHANGES = [
@@ -238,7 +242,8 @@ CHANGES = [
 
 def wrong():
     """(item, mistake, answer) of every wrong answer. Raises ValueError where a change changes nothing."""
-    for item, mistake, before, after in CHANGES:
-        if before not in ANSWERS[item]:
-            raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
-        yield item, mistake, ANSWERS[item].replace(before, after)
+    for answers, changes in ((ANSWERS, CHANGES), (blind.ANSWERS, blind.CHANGES)):
+        for item, mistake, before, after in changes:
+            if before is not None and before not in answers[item]:
+                raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
+            yield item, mistake, after if before is None else answers[item].replace(before, after)

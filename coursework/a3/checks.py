@@ -41,6 +41,7 @@ def scores_of_any_size(student, master):
     rng = draw(3)
     agree(student, master, "auroc", torch.from_numpy(rng.normal(0, 1, 70)), torch.from_numpy(rng.normal(-1, 2, 41)))
     agree(student, master, "auroc", torch.from_numpy(rng.normal(-9e5, 1, 9)), torch.from_numpy(rng.normal(-9e5, 2, 9)))
+    agree(student, master, "auroc", *(torch.from_numpy(rng.normal(0, 1e-6, size)) for size in (30, 20)))
 
 
 @hidden("threshold", 1, "Other shares, very small and very large")
@@ -63,6 +64,8 @@ def files_of_images(student, master):
     agree(student, master, "code_bits", some[:5])
     agree(student, master, "code_bits", torch.from_numpy(draw(6).integers(0, 9, (3, 1, 20, 12)).astype(np.uint8)))
     agree(student, master, "code_bits", some[5:9, :, :16])
+    large = draw(6).integers(0, 3, (2, 3, 64, 64)).astype(np.uint8)  # here the compressor's level shows
+    agree(student, master, "code_bits", torch.from_numpy(large))
 
 
 @hidden("typical", 1, "Which centre, and bits below it as well as above")
@@ -71,13 +74,17 @@ def bits_on_both_sides(student, master):
     agree(student, master, "typicality", torch.from_numpy(rng.gamma(2, 1, 101)), torch.from_numpy(rng.gamma(2, 1, 40)))
 
 
+def changes(known):
+    """Images changed in each way, so that the cohort's way leads from them to the known ones."""
+    brighter = (known.int() - 1).clamp(min=0).to(torch.uint8)  # a grey level brighter, it is the known one
+    return {"turned": known.flip(2, 3), "brighter": brighter, "mirrored": known.flip(3), "colours": known.flip(1)}
+
+
 def with_copies(master, changed):
     """A training set, and test images of which some are in it, as they are or changed."""
     train, test = images("plates", master.COHORT)
     known = train[:8].clone()
-    brighter = (known.int() - 1).clamp(min=0).to(torch.uint8)  # a grey level brighter, it is the known one
-    back = {"turned": known.flip(2, 3), "brighter": brighter, "mirrored": known.flip(3), "colours": known.flip(1)}
-    return train, torch.cat([test[:6], back[master.COPY] if changed else known, test[6:9]])
+    return train, torch.cat([test[:6], changes(known)[master.COPY] if changed else known, test[6:9]])
 
 
 @hidden("leaks", 1, "Images that are in the training set as they are")
@@ -96,9 +103,24 @@ def near_copies(student, master):
     test[6:10, 1, 5, 5] ^= 64
     test[10:14, 1] = test[10:14, 1].roll(1, 2)  # the same numbers, elsewhere
     agree(student, master, "leaked", train, test)
+    known = train[20:23]
+    others = [some for way, some in changes(known).items() if way != master.COPY]  # other ways do not count
+    others += [known.rot90(quarters, (2, 3)) for quarters in (1, 3)]
+    others += [known.flip(2), known.transpose(2, 3), test[:3], test[:3]]
+    agree(student, master, "leaked", train, torch.cat(others))
 
 
-@hidden("choose", 2, "Does the test have a say in which score is chosen? In which of the directions is it read?")
+@hidden("choose", 1, "Between equals the first is chosen, and no others are equal")
+def equals(student, master):
+    rng = draw(10)
+    for _ in range(5):
+        quarters = torch.from_numpy(rng.integers(1, 4, (8, 2)) / 4)
+        close = torch.from_numpy(rng.uniform(0.7, 0.70002, (8, 2)))
+        for validation in (quarters, close):
+            agree(student, master, "report", validation, torch.from_numpy(rng.uniform(0, 1, (8, 2))))
+
+
+@hidden("choose", 1, "Does the test have a say in which score is chosen? In which of the directions is it read?")
 def choices(student, master):
     rng = draw(8)
     for shape in ((5, 2), (20, 3), (8, 6)):
@@ -113,10 +135,24 @@ def caught(student, master, kind, outside):
     return bits.auroc(master.TOWARD * inside, master.TOWARD * other)
 
 
-@hidden("score", 1, "An image's score depends on the training images and on itself, on no other image")
+HIDE = """
+kept_by_the_check = {}
+for each_name in ("leaves", "plates", "validation", "test"):
+    if type(globals().get(each_name)).__name__ == "Tensor":
+        kept_by_the_check[each_name] = globals()[each_name]
+        globals()[each_name] = None
+"""
+
+
+@hidden("score", 1, "A score depends on the training images and on its own image, on no other, not on the notebook's")
 def alone_as_in_company(student, master):
     train, test = images("leaves", master.COHORT)
-    together, alone = student.score(train, test[:12]), student.score(train, test[3:4])
+    together = student.score(train, test[:12])
+    student.run_cell(HIDE)  # the notebook's own images
+    try:
+        alone = student.score(train, test[3:4])
+    finally:
+        student.run_cell("globals().update(kept_by_the_check)")
     assert master.near(torch.as_tensor(together).double()[3:4], alone, 1e-4)
 
 

@@ -1,5 +1,7 @@
 """Answers to A3 as students of cohort 2026 write them; see a1/wrong.py for what the parts are."""
 
+from coursework.a3 import blind
+
 ANSWERS = {
     "auroc": """
 def auroc(inside, outside):
@@ -59,7 +61,7 @@ def score(train, images):
     return -(white**2).sum(1)
 """,
 }
-IMPORTS = "import math\nimport zlib\n\nimport numpy as np\nimport torch\n"
+IMPORTS = "import math\nimport zlib\n\nimport numpy as np\nimport torch\nimport torch.nn.functional as F\n"
 
 RIGHT = [
     (
@@ -122,6 +124,8 @@ def score(train, images):
     return -np.sort(far, 1)[:, :5].mean(1)
 """,
     ),
+    *blind.RIGHT,
+    *((item, "written blind", answer) for item, answer in blind.ANSWERS.items()),
 ]
 
 CHANGES = [
@@ -231,7 +235,8 @@ CHANGES = [
 
 def wrong():
     """(item, mistake, answer) of every wrong answer. Raises ValueError where a change changes nothing."""
-    for item, mistake, before, after in CHANGES:
-        if before not in ANSWERS[item]:
-            raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
-        yield item, mistake, ANSWERS[item].replace(before, after)
+    for answers, changes in ((ANSWERS, CHANGES), (blind.ANSWERS, blind.CHANGES)):
+        for item, mistake, before, after in changes:
+            if before is not None and before not in answers[item]:
+                raise ValueError(f"{item}, {mistake}: {before!r} is not in the answer")
+            yield item, mistake, after if before is None else answers[item].replace(before, after)
