@@ -15,7 +15,7 @@
 #
 # </div>
 #
-# **How it is marked.** Every item has a visible check, which stands below it and carries points, and hidden checks, which carry the rest: they try other shapes, other inputs and the edges. Each answer is marked alone, so call none of your other answers from it: a mistake then costs you once. Arguments are torch tensors unless the text says otherwise, and they must stay as they are. What you give back may be a tensor, a NumPy array or numbers. Keep the names of the functions; add cells where you like.
+# **How it is marked.** Every item has a visible check, which stands below it and carries points, and hidden checks, which carry the rest: they try other shapes, other inputs and the edges. Each answer is marked alone, so call none of your other answers from it: a mistake then costs you once. Arguments that are arrays of numbers are torch tensors, and they must stay as they are. What you give back may be a tensor, a NumPy array or numbers. Keep the names of the functions; add cells where you like.
 #
 # **What help is allowed.** The book, the documentation of PyTorch and NumPy, and talking with others about ideas. You may ask a language model to explain a concept or an error message; you may not hand in code or text that it wrote, and you name in the last cell what you asked it. You must be able to explain every line.
 
@@ -60,7 +60,7 @@ assert near(bits_per_dim(report, (3, 4, 4)), [8.0]), "the ignorant model costs 8
 # %% [markdown]
 # ### 2 · The bits of a density (3 points)
 #
-# A flow was trained on dequantised images, on a scale of its own: grey level $k$ of **@LEVELS@ levels** became $k + u$ with $u$ uniform in $[0, 1)$, and then the interval from 0 to @LEVELS@ was stretched to the interval from **@LOW@ to @HIGH@**. The flow gives the natural logarithm of its density there. Turn it into bits per dimension of the images with whole grey levels, so that it compares with a model of these.
+# A flow was trained on dequantised images, on a scale of its own: grey level $k$ of **@LEVELS@ levels** became $k + u$ with $u$ uniform in $[0, 1)$, and then the interval from 0 to @LEVELS@ was stretched to the interval from **@LOW@ to @HIGH@**. The flow gives the natural logarithm of its density there. Turn it into bits per dimension of the images with whole grey levels, so that it compares with a model of these. `dims` says how many numbers an image has, $C \cdot H \cdot W$.
 
 
 # %% tags=["item:density"]
@@ -200,7 +200,7 @@ assert mask_a[:, :, 1 + DOWN, 1 + RIGHT].all(), "the pixel that was read last is
 # %% [markdown]
 # ### 7 · The blind spot (3 points)
 #
-# A stack of masked layers does not see all that it may. Take images of one colour, `side` pixels high and wide, `side` odd, read in the same order as above. The stack has one layer of kind "A" and then `layers` − 1 of kind "B", with square kernels of the given size, zeros around the image, and one channel. Which pixels can change what the stack gives at the middle pixel?
+# A stack of masked layers does not see all that it may. Take images of one colour, `side` pixels high and wide, `side` odd, read in the same order as above. The stack has one layer of kind "A" and then `layers` − 1 of kind "B", with square kernels of the given size and one channel; what lies outside the image is zero in every layer. Which pixels can change what the stack gives at the middle pixel?
 
 
 # %% tags=["item:seen"]

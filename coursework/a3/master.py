@@ -15,7 +15,7 @@
 #
 # </div>
 #
-# **How it is marked.** Every item has a visible check, which stands below it and carries points, and hidden checks, which carry the rest. Each answer is marked alone, so call none of your other answers from it. Arguments are torch tensors unless the text says otherwise, and they must stay as they are. What you give back may be a tensor, a NumPy array or numbers. A call may take five seconds.
+# **How it is marked.** Every item has a visible check, which stands below it and carries points, and hidden checks, which carry the rest. Each answer is marked alone, so call none of your other answers from it. Arguments that are arrays of numbers are torch tensors, and they must stay as they are. What you give back may be a tensor, a NumPy array or numbers. A call may take five seconds.
 #
 # **What help is allowed.** The book, papers, the documentation of libraries, and talking with others about ideas. You may ask a language model to explain a concept or an error message; you may not hand in code or text that it wrote, and you name in the last cell what you asked it. You must be able to explain every line.
 
@@ -82,7 +82,7 @@ assert near(answer, THREE_OF_FOUR), "of the four pairs, three have the outside s
 # %% [markdown]
 # ### 2 · A threshold (3 points)
 #
-# An alarm needs a threshold, and the rule for it must not look at anomalies. Take the scores of validation images, all inside. There is an alarm where a score is **@ALARM_WORDS@** the threshold, on the side of the anomalies. The threshold is one of the validation scores: of those that give an alarm @RULE_WORDS@, the one that gives the most alarms. The share is such that there is one.
+# An alarm needs a threshold, and the rule for it must not look at anomalies. Take the scores of validation images, all inside. There is an alarm where a score is **@ALARM_WORDS@** the threshold, on the side of the anomalies. The threshold is one of the validation scores: of those that give an alarm @RULE_WORDS@, the one that gives the most alarms on the validation images.
 
 
 # %% tags=["item:threshold"]
@@ -212,7 +212,7 @@ assert near(report(on_validation, on_test), REPORT), "the second score is chosen
 # - the same function is marked in both directions, with *Leaves* inside and with *Plates* inside, on sets that it has not seen, and on inside images that were changed: made noisy, and made flat, with the contrast taken down;
 # - **an anomaly has the @ANOMALOUS@ score**.
 #
-# The size of a file has an AUROC near 0 in one direction and near 1 in the other: its worst direction is what you have to beat. A point each for 0.7 in either direction, for 0.7 on noisy and on flat images, for a worst direction that beats the file's and 0.6, and for keeping the rules.
+# The size of a file has an AUROC near 0 in one direction and near 1 in the other: its worst direction is what you have to beat. A point for each direction in which it reaches 0.7, a point each for 0.7 on noisy and on flat images, for a worst direction that beats the file's and 0.6, and for keeping the rules.
 
 
 # %% tags=["item:score"]

@@ -15,7 +15,7 @@ COPIES = [
 ]
 CENTRES = ["median", "mean", "midpoint"]
 CENTRE_WORDS = {
-    "median": "the median of the training images' bits",
+    "median": "the median of the training images' bits (of an even number, either of the middle two or their mean)",
     "mean": "the mean of the training images' bits",
     "midpoint": "half-way between the fewest and the most bits of a training image",
 }
