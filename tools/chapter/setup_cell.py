@@ -97,6 +97,8 @@ def source(root=chapters.ROOT, folder=""):
     text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version(root))
     if folder:
         text = text.replace('places = (".",', 'places = (".", "..",')
+        for chapters_way in ("open the chapter from its folder book/", "open it there, from the folder book/"):
+            text = text.replace(chapters_way, f"put this notebook into its folder book/{folder}/")
     return text.rstrip()
 
 
