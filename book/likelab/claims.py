@@ -14,18 +14,19 @@ class ClaimError(AssertionError):
 
 
 def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None:
-    """Print `Claim 07.1 holds: STATEMENT (VALUE)`, or raise.
+    """Print `Claim 07.1 holds: STATEMENT — NAME NUMBER, NAME NUMBER`, or raise.
 
     id: "CC.N", chapter and number, e.g. "07.1"; another statement under the same id is an error.
-    statement: one line that is true on the data at hand; units of `value` belong here.
-    value: what was measured: a number, a text, or a list or tuple of them; NumPy's and torch's count too.
+    statement: one sentence that is true on the data at hand; units of `value` belong here.
+    value: what was measured: {name: number or text}, or one number or text where the statement names it; NumPy's and
+    torch's count too.
     holds: True or False (NumPy's and torch's count too).
     within: by what share of itself a number may differ when another machine runs the chapter on the same images, as
     the tests of the book compare them. A model that is trained in the chapter needs more, which its chapter measures
     over seeds; None for numbers that are not to be compared, such as rounding errors.
 
-    Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines or a bad `within`,
-    TypeError where `holds` is no truth value: a number that happens to be non-zero proves nothing.
+    Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines, several numbers
+    without names or a bad `within`, TypeError where `holds` is no truth value: a number that happens to be non-zero proves nothing.
     """
     if not re.fullmatch(r"\d\d\.\d+", id):
         raise ValueError(f'"{id}" is not the id of a claim: write "07.1" for the first claim of chapter 07')
@@ -38,12 +39,17 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
         raise TypeError(f"claim {id}: `holds` must be True or False, not {type(holds).__name__} {holds!r}")
     if within is not None and not within > 0:
         raise ValueError(f"claim {id}: `within` is a share above 0, or None, not {within}")
+    value = _plain(value)
+    if isinstance(value, list | tuple):
+        raise ValueError(f"claim {id}: name its numbers, as {{'Glow': 2.7, 'VAE': 3.6}}")
+    numbers = {name: _plain(number) for name, number in value.items()} if isinstance(value, dict) else {"": value}
+    told = ", ".join(f"{name} {_compact(number)}".strip() for name, number in numbers.items())
     if path := os.environ.get(RECORD):
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"id": id, "values": _flat(value), "within": within}) + "\n")
+            file.write(json.dumps({"id": id, "values": [_stored(number) for number in numbers.values()], "within": within}) + "\n")
     if not truth:
-        raise ClaimError(f"Claim {id} does not hold: {statement} ({_compact(value)})")
-    print(f"Claim {id} holds: {statement} ({_compact(value)})")
+        raise ClaimError(f"Claim {id} does not hold: {statement} — {told}")
+    print(f"Claim {id} holds: {statement} — {told}")
 
 
 def _plain(value):
@@ -51,19 +57,13 @@ def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _flat(value):
-    """The numbers and texts in a value, in one list."""
-    value = _plain(value)
-    if isinstance(value, list | tuple):
-        return [part for item in value for part in _flat(item)]
-    return [value if isinstance(value, int | float) else str(value)]
+def _stored(value):
+    """A number as it is, all else as text."""
+    return value if isinstance(value, int | float) else str(value)
 
 
 def _compact(value):
     """Three significant figures of a float, a whole number with its thousands apart, a text as it is."""
-    value = _plain(value)
-    if isinstance(value, list | tuple):
-        return ", ".join(_compact(item) for item in value)
     if isinstance(value, float):
         return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:#.3g}".rstrip(".")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -53,12 +53,22 @@ def typicality_score(cost: Callable, reference: np.ndarray, name: str = "typical
     Score of a batch: the same of the batch's mean cost.
     """
     centre = float(np.mean(reference))
-    return Score(name, lambda images: np.abs(np.asarray(cost(images)) - centre), "bits/dim", TRAINING)
+    return Score(
+        name,
+        lambda images: np.abs(np.asarray(cost(images)) - centre),
+        "bits/dim",
+        TRAINING,
+    )
 
 
 def ratio_score(cost: Callable, background: Callable, name: str = "ratio", tuned_on: str = NOTHING) -> Score:
     """log p_background − log p, in bits/dim: what the model does not save over the background. Ren et al. 2019."""
-    return Score(name, lambda images: np.asarray(cost(images)) - np.asarray(background(images)), "bits/dim", tuned_on)
+    return Score(
+        name,
+        lambda images: np.asarray(cost(images)) - np.asarray(background(images)),
+        "bits/dim",
+        tuned_on,
+    )
 
 
 CODECS = {  # what Pillow is told, so that nothing is lost
@@ -212,7 +222,8 @@ def regret(vae: VAE, images: Tensor, steps: int = 50, lr: float = 0.05, draws: i
     before = judged()
     for step in range(steps):
         moved.grad, widened.grad = torch.autograd.grad(
-            -bound_of(vae, x, *guess(), noise(draw=draws + step)).sum(), (moved, widened)
+            -bound_of(vae, x, *guess(), noise(draw=draws + step)).sum(),
+            (moved, widened),
         )
         optimiser.step()
         optimiser.param_groups[0]["lr"] = lr * (1 - (step + 1) / steps)
@@ -226,12 +237,19 @@ def regret_score(vae: VAE, name: str = "likelihood regret", **options) -> Score:
 
 def softmax_score(logits: Callable, name: str = "largest softmax") -> Score:
     """Minus the largest probability. logits: images -> (N, classes). Hendrycks & Gimpel 2017."""
-    return Score(name, lambda images: -torch.softmax(torch.as_tensor(logits(images)).double(), 1).amax(1).numpy())
+    return Score(
+        name,
+        lambda images: -torch.softmax(torch.as_tensor(logits(images)).double(), 1).amax(1).numpy(),
+    )
 
 
 def energy_score(logits: Callable, name: str = "energy") -> Score:
     """−log Σ exp(logit), at temperature 1, nats. Liu et al. 2020."""
-    return Score(name, lambda images: -torch.logsumexp(torch.as_tensor(logits(images)).double(), 1).numpy(), "nats")
+    return Score(
+        name,
+        lambda images: -torch.logsumexp(torch.as_tensor(logits(images)).double(), 1).numpy(),
+        "nats",
+    )
 
 
 def generator_dimension(decode: Callable, z: Tensor, threshold: float) -> Tensor:

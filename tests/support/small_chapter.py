@@ -16,7 +16,7 @@ IMPORTS = "import math\n\nfrom IPython.display import display\nfrom likelab impo
 MODEL = "class Model:\n    def log_prob(self, images):\n        return -math.log(256) * len(images)"
 FIGURE = f'display({{"image/png": "{PIXEL}"}}, raw=True)'
 CLAIM = 'claims.check("05.1", "SVHN needs fewer bits than CIFAR-10", 3.95, True)'
-CLAIM_LINE = "Claim 05.1 holds: SVHN needs fewer bits than CIFAR-10 (3.95)\n"
+CLAIM_LINE = "Claim 05.1 holds: SVHN needs fewer bits than CIFAR-10 — 3.95\n"
 
 
 def notebook():

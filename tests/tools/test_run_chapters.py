@@ -15,8 +15,8 @@ from tests.support import small_chapter
 from tools.chapter import chapters, peak, run_chapters
 
 SETUP = "from likelab import claims\n\ninside, outside = 'CIFAR-10', 'SVHN'"
-CHECK = 'claims.check("05.%d", f"{outside} needs fewer bits than {inside}, by 0.5", (4.93, -3.95), True)'
-STORED = "Claim 05.%d holds: SVHN needs fewer bits than CIFAR-10, by 0.5 (4.93, -3.95)\n"
+CHECK = 'claims.check("05.%d", f"{outside} needs fewer bits than {inside}, by 0.5", {inside: 4.93, "gap": -3.95}, True)'
+STORED = "Claim 05.%d holds: SVHN needs fewer bits than CIFAR-10, by 0.5 — CIFAR-10 4.93, gap -3.95\n"
 
 # What a cell says now, against STORED: (what replaces what in CHECK).
 PASS = {

@@ -97,6 +97,29 @@ def has_tag(cell, tag):
     return tag in cell.metadata.get("tags", [])
 
 
+TITLE = re.compile(r"# @title (.+)\n")
+
+
+def fold(cell):
+    """Let a cell tagged `hide-input` start folded, under its title: on the page, and as a form in Colab.
+
+    Its first line is `# @title TITLE`.
+    """
+    if has_tag(cell, "hide-input") and (title := TITLE.match(cell.source)):
+        cell.metadata.cellView = "form"
+        cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=title[1], code_prompt_hide=title[1])
+
+
+def unfold(cell):
+    """Take away what `fold` adds, which follows from the cell's text."""
+    cell.metadata.pop("cellView", None)
+    prompts = cell.metadata.get("mystnb", {})
+    for name in ("code_prompt_show", "code_prompt_hide"):
+        prompts.pop(name, None)
+    if not prompts:
+        cell.metadata.pop("mystnb", None)
+
+
 def code_cells(nb):
     """The code cells that hold code."""
     return [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]

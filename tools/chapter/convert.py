@@ -5,7 +5,7 @@
 
 The text is jupytext's py:percent. A second path names another place to write to; one below _build is best, as git, ruff
 and the site look at nothing there. Text that was edited since is not overwritten. On the way back the setup cell is
-filled in, citations are spelled out (tools/website/crossrefs.py), code is formatted by ruff, and outputs are kept under
+completed, citations are spelled out (tools/website/crossrefs.py), code is formatted by ruff, and outputs are kept under
 cells whose code did not change. A cell's id follows from its text, so that differences between two versions of a
 chapter stay small.
 """
@@ -45,6 +45,7 @@ def to_notebook(text, old=None):
             likelab["fresh"] = fresh  # still the digests of what made the outputs; the tests compare them
     nb.metadata = nbformat.from_dict(chapters.METADATA | {"likelab": likelab})
     for cell in nb.cells:
+        chapters.fold(cell)
         if cell.cell_type == "markdown":
             try:
                 cell.source = crossrefs.spelled_out(cell.source)
@@ -57,8 +58,8 @@ def to_notebook(text, old=None):
 
 
 def code_of(cell):
-    """What a cell's outputs depend on; those of the setup cell, none, do not depend on its text."""
-    return "the setup cell" if chapters.has_tag(cell, "setup") else cell.source
+    """What a cell's outputs depend on; those of the setup cell on what is the chapter's own in it."""
+    return setup_cell.own(cell.source) if chapters.has_tag(cell, "setup") else cell.source
 
 
 def formatted(nb):
@@ -88,8 +89,9 @@ def to_text(nb):
     nb.metadata.get("likelab", {}).pop("fresh", None)
     nb.metadata.jupytext = FILTERS
     for cell in nb.cells:
+        chapters.unfold(cell)
         if chapters.has_tag(cell, "setup"):
-            cell.source = ""
+            cell.source = setup_cell.own(cell.source)
     return jupytext.writes(nb, fmt="py:percent")
 
 

@@ -11,7 +11,7 @@ import json
 import re
 
 from likelab.errors import DataError
-from tools.chapter import chapters
+from tools.chapter import chapters, setup_cell
 
 # A card also says by which code its run was made, and whether today's gives the same: no output depends on that.
 NOT_COUNTED = ("code", "confirmed")
@@ -22,8 +22,9 @@ def of(nb, book=chapters.BOOK):
 
     "bank" is there only where the chapter imports `likelab.bank`.
     """
-    # The setup cell does nothing where outputs are made, and changes with the address of the repository.
-    trees = [chapters.tree(cell) for cell in chapters.code_cells(nb) if not chapters.has_tag(cell, "setup")]
+    # How the setup cell begins does nothing where outputs are made, and changes with the repository's address.
+    codes = [(setup_cell.own if chapters.has_tag(c, "setup") else str)(c.source) for c in chapters.code_cells(nb)]
+    trees = [ast.parse(code) for code in codes]
     made = {"code": digest(trees), "library": library(trees, book)}
     return made | ({"bank": bank(trees, book)} if "likelab.bank" in made["library"] else {})
 

@@ -5,22 +5,31 @@ import re
 
 import nbformat
 
-from tools.chapter import chapters, digests, export
+from tools.chapter import chapters, digests, export, setup_cell
 from tools.website import crossrefs
 
 MEGABYTES = 2
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 CLAIM = re.compile(r"^Claim (\d\d\.\d+) holds: ", re.M)
+PLUMBING = re.compile(r"\bclaims\.check\(|\bplt\.(?:subplots|show|figure)\(|\bTable\(")
 FULL_PATH = re.compile(r"(?<![\w.:/~])(/|[A-Z]:\\)[\w.-]+[/\\][\w./\\-]+")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SECTIONS = ("What the paper found, what we found", "Exercises", "Summary", "Sources")
 # A change in these alters how outputs look, not what they say.
-APPEARANCE = ("likelab.figures", "likelab.explore")
+APPEARANCE = ("likelab.figures", "likelab.tables", "likelab.explore")
 
 
 def for_text(nb, setup):
     """All rules that need no outputs; `setup` is the source of the setup cell."""
-    found = [*language(nb), *plain_python(nb), *setup_first(nb, setup), *title(nb), *sections(nb), *markdown_images(nb)]
+    found = [
+        *language(nb),
+        *plain_python(nb),
+        *setup_first(nb, setup),
+        *folds(nb),
+        *title(nb),
+        *sections(nb),
+        *markdown_images(nb),
+    ]
     return [*found, *plain_markdown(nb), *citations(nb)]
 
 
@@ -54,11 +63,23 @@ def plain_python(nb):
 
 
 def setup_first(nb, setup):
-    """The first code cell is the setup cell, letter by letter."""
+    """The first code cell is the setup cell, letter by letter up to the chapter's own imports."""
     first = next((cell for _, cell in numbered(nb)), None)
-    if first is None or first.source != setup or not chapters.has_tag(first, "setup"):
+    if first is None or not chapters.has_tag(first, "setup") or first.source.partition(setup_cell.OWN)[0] != setup:
         return ["the first code cell is not the setup cell; run `python -m tools.chapter.setup_cell`"]
     return []
+
+
+def folds(nb):
+    """Cells that draw or claim start folded, and a cell that does has a title."""
+    findings = []
+    for number, cell in numbered(nb):
+        folded = chapters.has_tag(cell, "hide-input")
+        if folded and not chapters.TITLE.match(cell.source):
+            findings.append(f"code cell {number}: it is folded, so its first line must be `# @title …`")
+        if not folded and (plumbing := PLUMBING.search(cell.source)):
+            findings.append(f"code cell {number}: {plumbing[0]} is plumbing; tag it hide-input, with a `# @title …`")
+    return findings
 
 
 def title(nb):

@@ -1,9 +1,10 @@
-"""The first code cell of every chapter, identical everywhere.
+"""How the first code cell of every chapter begins, identical everywhere; after it come the chapter's own imports.
 
     python -m tools.chapter.setup_cell   write it into all chapters, after its text here changed
 
 `make fork` and `make release` call it after they changed the address or the version. The address comes from
-`repository: url` in _config.yml, the version from likelab. The cell is tagged `setup`.
+`repository: url` in _config.yml, the version from likelab. The cell is tagged `setup`; in a chapter's text form it has
+only what is the chapter's own.
 """
 
 import re
@@ -14,15 +15,17 @@ import yaml
 from tools.chapter import chapters
 
 TAGS = ["setup", "hide-input"]
-FOLD = "Set-up for Colab; skip it when you read"
+OWN = "\n\n# What this notebook imports\n"  # the rest of the cell is the chapter's
 TEMPLATE = """\
-# Finds the book's library in this notebook's repository; in Colab it fetches the library, once.
+# @title Set-up: the book's library, and what this notebook imports
+# Finds the library in this notebook's repository; in Colab it fetches it, once.
 import os
 import re
 import subprocess
 import sys
 
 REPOSITORY, VERSION = "@REPOSITORY@", "@VERSION@"
+WAY = "open the chapter from its folder book/"
 
 
 class Stop(Exception):
@@ -31,40 +34,57 @@ class Stop(Exception):
 
 
 def book():
-    places = (".", "book", "../book", "likelihood-book/book")
-    return next((place for place in places if os.path.isfile(f"{place}/likelab/__init__.py")), None)
+    for place in (".", "book", "../book", "likelihood-book/book"):
+        if os.path.isfile(f"{place}/likelab/__init__.py"):
+            return place
 
 
 if not book() and "google.colab" not in sys.modules:
-    file = os.environ.get("JPY_SESSION_NAME", globals().get("__vsc_ipynb_file__", ""))
-    chapter = "".join(f"/blob/main/book/{name}.ipynb" for name in re.findall(r"\\d\\d_[a-z_]+", os.path.basename(file)))
-    there = REPOSITORY.replace("github.com", "colab.research.google.com/github") + chapter
-    remedy = f"Clone {REPOSITORY} and open the chapter from its folder book/, or run it in Colab: {there}"
+    vs_code = globals().get("__vsc_ipynb_file__", "")
+    file = os.path.basename(os.environ.get("JPY_SESSION_NAME", vs_code))
+    names = re.findall(r"\\d\\d_[a-z_]+", file)
+    there = REPOSITORY.replace("github.com", "colab.research.google.com/github")
+    there += "".join(f"/blob/main/book/{name}.ipynb" for name in names)
+    remedy = f"Clone {REPOSITORY} and {WAY}, or run it in Colab: {there}"
     if "OWNER/REPO" in REPOSITORY:
-        remedy = "Clone the repository that it comes from, and open it there, from the folder book/."
-    raise Stop(f"likelab is not beside this notebook, which runs in {os.getcwd()}. {remedy}")
+        remedy = f"Clone the repository that it comes from, and {WAY}."
+    told = f"likelab is not beside this notebook, which runs in {os.getcwd()}."
+    raise Stop(f"{told} {remedy}")
 if not book():
     if "OWNER/REPO" in REPOSITORY:
-        raise Stop("This copy does not know its address: set REPOSITORY above to the repository you opened.")
+        raise Stop(
+            "This copy does not know its address: set REPOSITORY above to the "
+            "repository you opened."
+        )
     there = os.path.exists("likelihood-book")
     for release in (f"v{VERSION}", "main"):
-        clone = ["git", "clone", "--depth=1", f"--branch={release}", REPOSITORY, "likelihood-book"]
+        clone = ["git", "clone", "--depth=1", f"--branch={release}", REPOSITORY]
+        clone.append("likelihood-book")
         if there or subprocess.run(clone, capture_output=True).returncode == 0:
             break
     else:
-        raise Stop(f"{REPOSITORY} could not be cloned: is the address right, and is there a network?")
+        raise Stop(
+            f"{REPOSITORY} could not be cloned: is the address right, and is there a "
+            "network?"
+        )
     if not book():
-        raise Stop("likelihood-book is in the way and holds no likelab: delete it and run this cell again.")
-if os.environ.get("LIKELAB_DATA"):  # a relative path starts where the kernel did
-    os.environ["LIKELAB_DATA"] = os.path.abspath(os.path.expanduser(os.environ["LIKELAB_DATA"]))
+        raise Stop(
+            "likelihood-book is in the way and holds no likelab: delete it and run "
+            "this cell again."
+        )
+if place := os.environ.get("LIKELAB_DATA"):  # relative to where the kernel started
+    os.environ["LIKELAB_DATA"] = os.path.abspath(os.path.expanduser(place))
 os.chdir(book())
 sys.path.insert(0, os.getcwd())
 
 import likelab
 
 if likelab.__version__ != VERSION:
-    remedy = "take both from one, in Colab by deleting the folder likelihood-book and restarting the session."
-    raise Stop(f"This chapter is of release {VERSION}, likelab of {likelab.__version__}: {remedy}")
+    raise Stop(
+        f"This notebook is of release {VERSION}, likelab of {likelab.__version__}: "
+        "take both from one, in Colab by deleting the folder likelihood-book and "
+        "restarting the session."
+    )
 """
 
 
@@ -96,19 +116,24 @@ def source(root=chapters.ROOT, folder=""):
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
     text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version(root))
     if folder:
-        text = text.replace('places = (".",', 'places = (".", "..",')
-        for chapters_way in ("open the chapter from its folder book/", "open it there, from the folder book/"):
-            text = text.replace(chapters_way, f"put this notebook into its folder book/{folder}/")
+        text = text.replace('in (".",', 'in (".", "..",')
+        text = text.replace("open the chapter from its folder book/", f"put it into the folder book/{folder}/")
     return text.rstrip()
 
 
+def own(source):
+    """What of the cell is the chapter's."""
+    return source.partition(OWN)[2]
+
+
 def fill(nb, text):
-    """Put the text into the notebook's cell tagged `setup`. Raises ValueError where there is not one."""
+    """Put the text at the head of the notebook's cell tagged `setup`. Raises ValueError where there is not one."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code" and chapters.has_tag(cell, "setup")]
     if len(cells) != 1:
         raise ValueError(f"one code cell must be tagged `setup`; {len(cells)} are")
-    cells[0].source, cells[0].metadata.tags = text, TAGS
-    cells[0].metadata.mystnb = {"code_prompt_show": FOLD, "code_prompt_hide": FOLD}
+    rest = own(cells[0].source) if cells[0].source.startswith(TEMPLATE[:8]) else cells[0].source
+    cells[0].source, cells[0].metadata.tags = text + (OWN + rest if rest else ""), TAGS
+    chapters.fold(cells[0])
 
 
 def main():

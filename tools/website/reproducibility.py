@@ -64,7 +64,7 @@ def measured():
             gaps = held["watched: inside"].mean(1) - held["watched: outside"].mean(1) if held["steps"].size else []
         values[f"{path.stem}.least gap"] = min(gaps[1:], default=np.nan)  # the first is before any training
     for number, (_, value) in claims().items():
-        parts = [part.replace(",", "") for part in value.split(", ")]
+        parts = [part.split(" ")[-1].replace(",", "") for part in value.split(", ")]  # after the number's name
         values[number] = [float(part) for part in parts if re.fullmatch(r"-?[\d.]+(e-?\d+)?", part)]
     return values
 
@@ -76,7 +76,7 @@ def claims():
         for cell in chapters.code_cells(chapters.read(path)):
             for output in cell.outputs:
                 for line in re.findall(r"^Claim (.+)$", output.get("text", ""), re.M):
-                    number, statement, value = re.fullmatch(r"(\d\d\.\d+) holds: (.*) \((.*?)\)", line).groups()
+                    number, statement, value = re.fullmatch(r"(\d\d\.\d+) holds: (.*) — (.*)", line).groups()
                     found[number] = (statement, value)
     return found
 

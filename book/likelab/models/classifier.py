@@ -32,7 +32,12 @@ class Classifier(nn.Module):
     shape: (C, H, W) of an image; classes: how many there are; widths: channels of the stages.
     """
 
-    def __init__(self, shape: tuple = (3, 32, 32), classes: int = 10, widths: tuple = (32, 48, 64)):
+    def __init__(
+        self,
+        shape: tuple = (3, 32, 32),
+        classes: int = 10,
+        widths: tuple = (32, 48, 64),
+    ):
         super().__init__()
         self.shape, stages = tuple(shape), []
         for before, width in zip((shape[0], *widths), widths, strict=False):
@@ -103,8 +108,16 @@ def fit_classifier(
     of the batches in nats, and the share of the validation images that was named wrongly; of equals the last is best.
     Raises training.TrainingError where the loss is not finite.
     """
-    generator, history, best = torch.Generator().manual_seed(seed), training.History(), math.inf
-    marks, recent, began = {round(steps * (k + 1) / evaluations) for k in range(evaluations)}, [], time.perf_counter()
+    generator, history, best = (
+        torch.Generator().manual_seed(seed),
+        training.History(),
+        math.inf,
+    )
+    marks, recent, began = (
+        {round(steps * (k + 1) / evaluations) for k in range(evaluations)},
+        [],
+        time.perf_counter(),
+    )
     home = model.last.weight.device
     with training.placed(model, training.accelerator() if home.type == "cpu" else home):
         device = model.last.weight.device

@@ -115,7 +115,10 @@ class Corrector(nn.Module):
         super().__init__()
         self.signal = nn.Sequential(nn.Linear(9, signals), nn.SiLU(), nn.Linear(signals, signals), nn.SiLU())
         self.first = nn.Conv2d(8 * channels, hidden, 3, padding=1)
-        self.down, self.up = nn.Conv2d(4 * hidden, wide, 1), nn.Conv2d(wide, 4 * hidden, 1)
+        self.down, self.up = (
+            nn.Conv2d(4 * hidden, wide, 1),
+            nn.Conv2d(wide, 4 * hidden, 1),
+        )
         self.before, self.below, self.after = (
             nn.ModuleList(LevelBlock(size, signals) for _ in range(blocks)) for size in (hidden, wide, hidden)
         )
@@ -244,7 +247,13 @@ class Diffusion(nn.Module):
         prior, reconstruction = self.ends(x, noise[:, asked])
         return prior, torch.stack(paid, 1), reconstruction
 
-    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def log_prob(
+        self,
+        images: Tensor,
+        *,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """An unbiased estimate of the bound with T levels, nats, mean over draws. uint8 (N, C, H, W) -> (N,).
 
         A draw asks `asked` levels and one noise at each; in training mode one level.
@@ -257,19 +266,37 @@ class Diffusion(nn.Module):
 
     @torch.no_grad()
     def descend(
-        self, z: Tensor, start: float, steps: int, *, heat: float = 1.0, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        start: float,
+        steps: int,
+        *,
+        heat: float = 1.0,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """From z at time `start` back to time 0 in equal steps, noise multiplied by `heat`: (N, C, H, W), -1 to 1."""
         times = torch.linspace(start, 0, steps + 1).to(z)[:, None].expand(-1, len(z))
         for t, s in zip(times[:-1], times[1:], strict=True):
-            gamma, gamma_s = noise_level(t)[:, None, None, None], noise_level(s)[:, None, None, None]
-            (alpha, _), (alpha_s, sigma_s) = signal_and_noise(gamma), signal_and_noise(gamma_s)
+            gamma, gamma_s = (
+                noise_level(t)[:, None, None, None],
+                noise_level(s)[:, None, None, None],
+            )
+            (alpha, _), (alpha_s, sigma_s) = (
+                signal_and_noise(gamma),
+                signal_and_noise(gamma_s),
+            )
             new = -torch.expm1(gamma_s - gamma)  # the share of the guess
             noise = torch.randn(z.shape, **bits.chance(generator)).to(z)
             z = alpha_s * ((1 - new) * z / alpha + new * self.denoise(z, t)) + heat * sigma_s * new.sqrt() * noise
         return z / signal_and_noise(noise_level(z.new_zeros(())))[0]
 
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """n images by going back from noise in 100 steps (T, where T is less), uint8 (n, C, H, W).
 
         All noise is multiplied by the temperature. Raises ValueError where that is negative or not finite.

@@ -53,8 +53,15 @@ class Discriminator(nn.Module):
         super().__init__()
         c, h, w = shape
         layers = []
-        for inputs, outputs in ((c, channels), (channels, 2 * channels), (2 * channels, 4 * channels)):
-            layers += [wrap(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+        for inputs, outputs in (
+            (c, channels),
+            (channels, 2 * channels),
+            (2 * channels, 4 * channels),
+        ):
+            layers += [
+                wrap(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)),
+                nn.LeakyReLU(0.2),
+            ]
         self.features = nn.Sequential(*layers, nn.Flatten())
         self.last = wrap(nn.Linear(4 * channels * (h // 8) * (w // 8), 1))
 
@@ -83,7 +90,13 @@ def move(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 class GAN(nn.Module):
     """A generator and its discriminator. It draws images; it has no log_prob. Goodfellow et al. 2014."""
 
-    def __init__(self, shape=(3, 32, 32), latents: int = 64, channels: int = 16, wrap=spectral_norm):
+    def __init__(
+        self,
+        shape=(3, 32, 32),
+        latents: int = 64,
+        channels: int = 16,
+        wrap=spectral_norm,
+    ):
         super().__init__()
         self.shape, self.latents = tuple(shape), latents
         self.generator = Generator(shape, latents, channels)
@@ -95,7 +108,13 @@ class GAN(nn.Module):
         return torch.randn(n, self.latents, **bits.chance(generator, weight.device)).to(weight.device)
 
     @torch.no_grad()
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """n images, uint8 (n, C, H, W). temperature multiplies the noise. Ask in evaluation mode."""
         z = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
         return torch.cat([to_grey(self.generator(part)) for part in z.split(200)])
@@ -140,7 +159,10 @@ def play(
     Returns [(hinge loss of D, loss of G)], one a step.
     """
     images = bits.as_images(images, gan.shape)
-    chance, home = torch.Generator().manual_seed(seed), gan.generator.linear.weight.device
+    chance, home = (
+        torch.Generator().manual_seed(seed),
+        gan.generator.linear.weight.device,
+    )
     players = (gan.discriminator, gan.generator)
     of_d, of_g = (torch.optim.Adam(player.parameters(), lr=lr, betas=(0.0, 0.99), fused=True) for player in players)
     losses = []

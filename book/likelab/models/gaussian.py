@@ -52,7 +52,13 @@ class Gaussian(nn.Module):
         z = (y.to(self.mean).flatten(1) - self.mean) @ self.eigenvectors
         return -0.5 * (z**2 / self.variances() + torch.log(2 * math.pi * self.variances())).sum(1)
 
-    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def log_prob(
+        self,
+        images: Tensor,
+        *,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """E_u[log p(x + u)], a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,).
 
         The mean over the noise u is exact: nothing is drawn, and `draws` and `generator` change nothing.
@@ -60,7 +66,13 @@ class Gaussian(nn.Module):
         middle = self.log_density(bits.as_images(images, self.shape).double() + 0.5)
         return middle - 0.5 * (1 / 12 / self.variances()).sum()
 
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Draw n images, standard deviations times temperature, as whole grey levels. -> uint8 (n, C, H, W).
 
         Raises ValueError where the temperature is negative or not finite.

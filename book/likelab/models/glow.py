@@ -146,7 +146,14 @@ class Chain(nn.Module):
 class FlowStep(Chain):
     """Actnorm, 1×1 convolution, coupling. Kingma & Dhariwal 2018, figure 2a. whiten: also start the convolution."""
 
-    def __init__(self, channels: int, hidden: int, affine: bool = True, activation=relu, whiten: bool = False):
+    def __init__(
+        self,
+        channels: int,
+        hidden: int,
+        affine: bool = True,
+        activation=relu,
+        whiten: bool = False,
+    ):
         super().__init__()
         self.norm = ActNorm(channels)
         self.mix = Conv1x1(channels)
@@ -296,9 +303,18 @@ class Glow(nn.Module):
         latents, log_det = self.encode(y)
         return self.log_prior(latents) + log_det
 
-    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def log_prob(
+        self,
+        images: Tensor,
+        *,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Mean over draws of log p(x + u), a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,)."""
-        images, options = bits.as_images(images, self.shape), {"generator": generator, "fresh": self.training}
+        images, options = (
+            bits.as_images(images, self.shape),
+            {"generator": generator, "fresh": self.training},
+        )
         noisy = (bits.dequantise(images, draw=draw, **options) for draw in range(bits.whole(draws, "draws", 1)))
         return torch.stack([self.log_density(y) for y in noisy]).mean(0)
 
@@ -324,7 +340,13 @@ class Glow(nn.Module):
                 (h, _), _ = self.splits[level].forward_and_log_det(h)
 
     @torch.no_grad()
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Draw n images: the noise times temperature, decoded. -> uint8 (n, C, H, W).
 
         Raises ValueError where the temperature is negative or not finite, RuntimeError where a 1×1 convolution is
@@ -335,7 +357,11 @@ class Glow(nn.Module):
         n, temperature = bits.whole(n, "n", 0), bits.checked_temperature(temperature)
         for level in range(len(self.levels)):
             last = level == len(self.splits)
-            channels, height, width = channels * (4 if last else 2), height // 2, width // 2
+            channels, height, width = (
+                channels * (4 if last else 2),
+                height // 2,
+                width // 2,
+            )
             noise = torch.randn(n, channels, height, width, **bits.chance(generator)).to(weight)
             latents.append(temperature * self.sigma * noise)
         y = self.decode(latents)

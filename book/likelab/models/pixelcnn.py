@@ -120,7 +120,12 @@ class LogisticMixture:
 
     def component(self, k: Tensor) -> "LogisticMixture":
         """The logistic that k, whole numbers (N, 1, H, W), chooses at each pixel, as a mixture of one."""
-        parts = (self.logits[:, :, None], self.means, self.log_scales, self.coefficients)
+        parts = (
+            self.logits[:, :, None],
+            self.means,
+            self.log_scales,
+            self.coefficients,
+        )
         logits, *others = (part.take_along_dim(k[:, :, None], 1) for part in parts)
         return LogisticMixture(logits[:, :, 0], *others, self.levels)
 
@@ -162,7 +167,11 @@ class MixtureHead(PointwiseConv):
     def mixture(self, features: Tensor, left: Tensor, levels: int) -> LogisticMixture:
         """Features (N, F, H, W) and the left neighbour of each pixel (N, C, H, W) -> the pixels' distribution."""
         logits, means, log_scales, coefficients = features.unflatten(1, (self.mixtures, -1)).split(self.sizes, 2)
-        means, log_scales, coefficients = means + left[:, None], log_scales.clamp(-7, 2), torch.tanh(coefficients)
+        means, log_scales, coefficients = (
+            means + left[:, None],
+            log_scales.clamp(-7, 2),
+            torch.tanh(coefficients),
+        )
         return LogisticMixture(logits[:, :, 0], means, log_scales, coefficients, levels)
 
 
@@ -208,7 +217,11 @@ class AutoregressiveModel(nn.Module):
         return torch.diff(joint, dim=1, prepend=torch.zeros_like(joint[:, :1]))
 
     def log_prob(
-        self, images: Tensor | np.ndarray, *, draws: int = 1, generator: torch.Generator | None = None
+        self,
+        images: Tensor | np.ndarray,
+        *,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """log P(x), exact, in nats. uint8 (N, C, H, W) -> (N,). Nothing is random: the options change nothing."""
         return self.log_joint(self.scaled(images))[:, -1].sum((1, 2))
@@ -217,7 +230,12 @@ class AutoregressiveModel(nn.Module):
         """All the chance that n images need: for each pixel K Gumbel and C logistic numbers, (n, K + C, H, W)."""
         sizes = [self.head.mixtures, self.shape[0]]
         n = bits.whole(n, "n", 0)
-        u = torch.rand(n, sum(sizes), *self.shape[1:], **bits.chance(generator, dtype=torch.float64))
+        u = torch.rand(
+            n,
+            sum(sizes),
+            *self.shape[1:],
+            **bits.chance(generator, dtype=torch.float64),
+        )
         gumbel, logistic = u.clamp(1e-7, 1 - 1e-7).split(sizes, 1)
         return torch.cat([-torch.log(-torch.log(gumbel)), torch.logit(logistic)], 1).to(self.head.weight)
 
@@ -225,13 +243,22 @@ class AutoregressiveModel(nn.Module):
         """n images, pixel by pixel, as the function `generate`; a subclass may know a faster way."""
         return generate(self, n, choose)
 
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Draw n images; temperature multiplies all noise, as if it divided the logits. -> uint8 (n, C, H, W).
 
         Raises ValueError where the temperature is negative or not finite.
         """
         noise = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
-        x = self.generate(len(noise), lambda mixture, i, j: mixture.sample(noise[:, :, i, j, None, None]))
+        x = self.generate(
+            len(noise),
+            lambda mixture, i, j: mixture.sample(noise[:, :, i, j, None, None]),
+        )
         return to_grey_levels(x, self.levels)
 
 
@@ -248,7 +275,12 @@ class PixelCNN(AutoregressiveModel):
     """
 
     def __init__(
-        self, shape: tuple = (3, 32, 32), channels: int = 32, blocks: int = 3, mixtures: int = 3, levels: int = 256
+        self,
+        shape: tuple = (3, 32, 32),
+        channels: int = 32,
+        blocks: int = 3,
+        mixtures: int = 3,
+        levels: int = 256,
     ):
         super().__init__(shape, channels, mixtures, levels)
         self.vertical = VerticalConv(shape[0] + 1, channels)
@@ -314,7 +346,10 @@ def generate_row(model: PixelCNN, links: list[Tensor], choose: Callable, i: int)
         start, *others = (link[..., 0, j] for link in links)
         h = start + model.horizontal.step(before, left)
         for k, block in enumerate(model.blocks):
-            h_left[k], h = h, h + block.out.step(gate(block.horizontal.step(h_left[k], h) + others[k]))
+            h_left[k], h = (
+                h,
+                h + block.out.step(gate(block.horizontal.step(h_left[k], h) + others[k])),
+            )
         features = model.head.step(F.elu(h))[..., None, None]
         pixels.append(with_ones(choose(model.mixture(features, left[:, :-1, None, None]), i, j)))
         before, left = left, pixels[j][..., 0, 0]

@@ -4,7 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from likelab.models.pixelcnn import AutoregressiveModel, MixtureHead, PointwiseConv, shift_down, shift_right, with_ones
+from likelab.models.pixelcnn import (
+    AutoregressiveModel,
+    MixtureHead,
+    PointwiseConv,
+    shift_down,
+    shift_right,
+    with_ones,
+)
 
 
 class LocalPixelCNN(AutoregressiveModel):
@@ -13,7 +20,13 @@ class LocalPixelCNN(AutoregressiveModel):
     Arguments as for AutoregressiveModel.
     """
 
-    def __init__(self, shape: tuple = (3, 32, 32), channels: int = 64, mixtures: int = 3, levels: int = 256):
+    def __init__(
+        self,
+        shape: tuple = (3, 32, 32),
+        channels: int = 64,
+        mixtures: int = 3,
+        levels: int = 256,
+    ):
         super().__init__(shape, channels, mixtures, levels)
         self.inputs = PointwiseConv(4 * (shape[0] + 1), channels)
         layers = [PointwiseConv(channels, channels) for _ in range(2)]

@@ -134,7 +134,12 @@ def principal_components(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor,
     eigenvalues, eigenvectors = (t.flip(-1) for t in torch.linalg.eigh(centred @ centred.T / x.shape[1]))
     left_out = eigenvalues[count:].sum().item() / max(1, len(x) - count)
     noise = max(left_out, (2 / bits.LEVELS) ** 2)
-    return mean, eigenvectors[:, :count], eigenvalues[:count].clamp_min(2 * noise), noise
+    return (
+        mean,
+        eigenvectors[:, :count],
+        eigenvalues[:count].clamp_min(2 * noise),
+        noise,
+    )
 
 
 class Autoencoder(nn.Module):
@@ -148,7 +153,10 @@ class Autoencoder(nn.Module):
         most = channels * patch**2
         if not 0 < latents <= most:
             raise ValueError(f"{latents} latents a patch of {most} numbers: choose 1 to {most}, or larger patches")
-        self.shape, self.latent_shape = tuple(shape), (latents, height // patch, width // patch)
+        self.shape, self.latent_shape = (
+            tuple(shape),
+            (latents, height // patch, width // patch),
+        )
         self.encoder = Encoder(channels, patch, latents, hidden, blocks)
         self.decoder = Decoder(channels, patch, latents, hidden, blocks)
         self.register_buffer("initialised", torch.tensor(False))
@@ -192,7 +200,12 @@ class VAE(Autoencoder):
     """
 
     def __init__(
-        self, shape: tuple = (3, 32, 32), patch: int = 4, latents: int = 40, hidden: int = 64, blocks: int = 3
+        self,
+        shape: tuple = (3, 32, 32),
+        patch: int = 4,
+        latents: int = 40,
+        hidden: int = 64,
+        blocks: int = 3,
     ):
         super().__init__(shape, patch, latents, hidden, blocks)
 
@@ -213,7 +226,13 @@ class VAE(Autoencoder):
         distortion = -discretised_logistic(x, *self.decoder(z)).sum((1, 2, 3))
         return rate, distortion
 
-    def log_prob(self, images: Tensor, *, draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def log_prob(
+        self,
+        images: Tensor,
+        *,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """The ELBO, a bound on log P(x) in nats, mean over draws of the latent. uint8 (N, C, H, W) -> (N,)."""
         draws = range(bits.whole(draws, "draws", 1))
         parts = (self.rate_and_distortion(images, draw=draw, generator=generator) for draw in draws)
@@ -229,12 +248,24 @@ class VAE(Autoencoder):
             rows.append(discretised_logistic(x, *self.decoder(z)).sum((1, 2, 3)) + prior_over_q)
         return torch.stack(rows)
 
-    def log_prob_iw(self, images: Tensor, *, draws: int = 64, generator: torch.Generator | None = None) -> Tensor:
+    def log_prob_iw(
+        self,
+        images: Tensor,
+        *,
+        draws: int = 64,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """The importance-weighted bound IW-K with K = draws, nats. uint8 (N, C, H, W) -> (N,)."""
         return importance_bound(self.log_weights(images, draws, generator=generator), draws)
 
     @torch.no_grad()
-    def sample(self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Draw n images; the latents' standard deviation is the temperature. -> uint8 (n, C, H, W).
 
         Raises ValueError where the temperature is negative or not finite.
