@@ -9,25 +9,23 @@ const wideFormulas = new ResizeObserver((changes) => {
 // Formulas are typeset a few at a time, those in view first, so that a slow machine shows them before it has done them
 // all. This file is read before MathJax. Its menu is off: without it a formula is no stop for the tab key, and its
 // speech tools would load files that are not vendored.
-const FEW = 8;
+const FEW = 32;
 const waiting = new Set();
+const inView = (element) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < window.innerHeight;
+};
 window.MathJax = {
   options: { enableMenu: false },
   startup: {
     typeset: false,
     async pageReady() {
-      const inView = new Set();
       for (const formula of document.querySelectorAll(".math")) waiting.add(formula);
-      const watcher = new IntersectionObserver((changes) => {
-        for (const { target, isIntersecting } of changes) inView[isIntersecting ? "add" : "delete"](target);
-      });
-      for (const formula of waiting) watcher.observe(formula);
       while (waiting.size) {
-        await new Promise((done) => setTimeout(done)); // others have their turn, the observer among them
-        const now = [...waiting].filter((formula) => inView.has(formula));
+        const now = [...waiting].filter(inView);
         await typeset((now.length ? now : [...waiting]).slice(0, FEW), MathJax.typesetPromise);
+        await new Promise((done) => setTimeout(done)); // what else the page has to do has its turn
       }
-      watcher.disconnect();
     },
   },
 };
@@ -63,4 +61,29 @@ window.addEventListener("afterprint", () => {
   document.documentElement.dataset.theme = before.theme;
   for (const details of before.folded) details.open = false;
   before = null;
+});
+
+// Long tables of results are sorted by the column whose head is pressed.
+window.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table[data-sortable]")) {
+    const body = table.tBodies[0];
+    for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
+      const button = document.createElement("button");
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const value = (row) => {
+          const text = row.cells[column].textContent, number = parseFloat(text.replaceAll(",", "").replace("−", "-"));
+          return Number.isNaN(number) ? text : number;
+        };
+        const rows = [...body.rows].map((row) => [value(row), row]);
+        const order = (a, b) => (typeof a === typeof b ? (a < b ? -1 : +(a > b)) : typeof a === "number" ? -1 : 1);
+        rows.sort(([a], [b]) => (up ? order(a, b) : order(b, a)));
+        body.append(...rows.map(([, row]) => row));
+      });
+    }
+  }
 });

@@ -5,21 +5,26 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 
-# Okabe and Ito's colour-blind-safe blue and vermilion, darkened to a contrast of 4.5 on PAPER.
-INSIDE, OUTSIDE, TRAIN = "#0065a3", "#b84a00", "#6b6b6b"
-PAPER, INK = "#fbfaf7", "#1f1f1f"
+from .palette import INK, INSIDE, LINES, MODELS, OUTSIDE, PAPER, TRAIN
+
+WIDE = 7  # inches: as wide as the text of a page; what is drawn at 10 points can still be read on a phone
 FILES_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # matplotlib's backends that show nothing
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for the whole notebook. The face is opaque: it must survive a dark page.
+    """Set matplotlib's defaults for the whole notebook, where figures become SVG: sharp at any size.
 
-    Says in one line where a notebook's backend, which a cluster or a CI image may have set, shows no figures.
+    The face is opaque, as a notebook may be dark; the site has a version of each figure for either. Says in one line
+    where a notebook's backend, which a cluster or a CI image may have set, shows no figures.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if hasattr(shell, "kernel") and plt.get_backend().lower() in FILES_ONLY:
         backend = plt.get_backend()
         print(f"Matplotlib's backend here is {backend}, which shows no figures: run %matplotlib inline, then go on.")
+    elif hasattr(shell, "kernel") and "inline" in plt.get_backend():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
     plt.rcParams.update(
         {
             "figure.facecolor": PAPER,
@@ -36,12 +41,39 @@ def use_style() -> None:
             "axes.titlesize": 11,
             "font.size": 10,
             "legend.frameon": False,
-            "figure.dpi": 110,
+            "figure.dpi": 160,  # of what is drawn with rasterized=True, such as thousands of points
             "savefig.bbox": "tight",
-            "image.interpolation": "nearest",
-            "axes.prop_cycle": plt.cycler(color=[INSIDE, OUTSIDE, TRAIN, "#007a5a", "#8a5a9e"]),
+            "image.interpolation": "none",  # pixels as they are, enlarged by the page
+            "svg.fonttype": "none",  # text stays text
+            "svg.hashsalt": "likelab",  # the same figure is the same file
+            "axes.prop_cycle": plt.cycler(color=[INSIDE, OUTSIDE, TRAIN, MODELS["PixelCNN"], MODELS["VAE"]]),
         }
     )
+
+
+def look(model) -> dict:
+    """Colour and style of line that a model has throughout the book, to be given to `plot`."""
+    return {"color": MODELS[model], "linestyle": LINES[model]}
+
+
+def one_legend(fig, **options) -> None:
+    """Draw one legend above all panels of a figure, of what any of them names."""
+    found = {}
+    for ax in fig.axes:
+        handles, names = ax.get_legend_handles_labels()
+        found |= dict(zip(names, handles, strict=True))
+    fig.legend(found.values(), found, loc="outside upper left", ncols=len(found), **options)
+
+
+def show_with_png(fig) -> None:
+    """Show a figure as SVG and as PNG, which the preview of the site is made of (the cell tagged `landing`)."""
+    from IPython.core.pylabtools import print_figure
+    from IPython.display import display
+
+    shown = {"image/svg+xml": print_figure(fig, "svg", metadata={"Date": None})}
+    shown["image/png"] = print_figure(fig, "png", dpi=110, base64=True)
+    plt.close(fig)
+    display(shown, raw=True)
 
 
 def bits_histogram(sets, title, ax=None, bins=60) -> plt.Axes:

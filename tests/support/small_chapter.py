@@ -15,7 +15,7 @@ END = "## What the paper found, what we found\n\n## Exercises\n\n## Summary\n\n#
 IMPORTS = "import math\n\nfrom IPython.display import display\nfrom likelab import claims"
 MODEL = "class Model:\n    def log_prob(self, images):\n        return -math.log(256) * len(images)"
 FIGURE = f'display({{"image/png": "{PIXEL}"}}, raw=True)'
-CLAIM = 'claims.check("05.1", "SVHN needs fewer bits than CIFAR-10", 3.95, True)'
+CLAIM = '# @title Claim\nclaims.check("05.1", "SVHN needs fewer bits than CIFAR-10", 3.95, True)'
 CLAIM_LINE = "Claim 05.1 holds: SVHN needs fewer bits than CIFAR-10 — 3.95\n"
 
 
@@ -27,7 +27,7 @@ def notebook():
         new_code_cell(IMPORTS),
         new_code_cell(MODEL, metadata={"tags": ["export"]}),
         new_code_cell(FIGURE, metadata={"mystnb": {"image": {"alt": "A rising line."}}}),
-        new_code_cell(CLAIM, metadata={"tags": ["nbval-check-output"]}),
+        new_code_cell(CLAIM, metadata={"tags": ["nbval-check-output", "hide-input"]}),
         new_markdown_cell(END),
     ]
     nb = new_notebook(cells=cells, metadata=chapters.METADATA | {"likelab": {"exports": "small"}})

@@ -260,7 +260,7 @@ def test_a_relative_folder_of_data_starts_where_the_kernel_did(book):
 @pytest.mark.parametrize(
     ("address", "open_as", "remedy"),
     [
-        ("OWNER/REPO", "Downloads/05_glow.ipynb", "Clone the repository that it comes from, and open it there"),
+        ("OWNER/REPO", "Downloads/05_glow.ipynb", "Clone the repository that it comes from, and open the chapter"),
         (
             "someone/book",
             "05_glow (1).ipynb",
@@ -303,7 +303,7 @@ def test_setup_stops_at_another_version(hosted):
     release(remote, "2.0.0")
     run = run_setup(empty, source, colab=True)
     assert run.stdout == ""
-    assert "chapter is of release 1.0.0, likelab of 2.0.0" in run.stderr
+    assert "notebook is of release 1.0.0, likelab of 2.0.0" in run.stderr
 
 
 def test_setup_stops_at_the_placeholder(hosted, book):
@@ -360,7 +360,7 @@ def test_execute_stores_outputs_and_what_made_them(book, capsys):
     assert streams == {"stderr": "2 of 2", "stdout": "0\n1\n2\n"}
     assert done.cells[6].outputs[0].text == small_chapter.CLAIM_LINE
     assert all("execution" not in cell.metadata for cell in done.cells)
-    assert " 6 of 6  claims.check" in capsys.readouterr().out
+    assert " 6 of 6  Claim " in capsys.readouterr().out
     first = path.read_bytes()
     execute.execute(path, PAIR)
     assert path.read_bytes() == first

@@ -96,7 +96,7 @@ def run(nb, folder):
     with client.setup_kernel(env=os.environ | chapters.KERNEL):
         for number, (index, cell) in enumerate(cells, start=1):
             start = time.perf_counter()
-            line = cell.source.split("\n")[0][:70]
+            line = cell.source.split("\n")[0].removeprefix("# @title ")[:70]
             print(f"  {number:2d} of {len(cells)}  {line:70s}", end="", flush=True)
             try:
                 client.execute_cell(cell, index)

@@ -6,8 +6,10 @@
 - The root address, which leads on to the first page, has that page's title and preview; every page says how to cite it.
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
 - Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
-- Images say how large they are, so that text does not jump when they arrive, and are stored as WebP without loss, which
-  takes half of the bytes of a PNG. Each leads to itself in full size, as a phone shows a wide figure at a third.
+- Images say how large they are, so that text does not jump when they arrive. Drawn figures come in two versions, for
+  light pages and for dark ones; others are stored as WebP without loss, which takes half of the bytes of a PNG. Each
+  leads to itself in full size.
+- A claim reads as a sentence with a mark and its numbers.
 - What only a site can do in the text of a chapter: links to references, chapters and the glossary (crossrefs.py).
 - Printed sentences, told from printed tables, may wrap.
 """
@@ -21,6 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from PIL import Image
 
+from likelab import palette
 from tools.chapter import setup_cell
 from tools.website import crossrefs
 
@@ -36,6 +39,8 @@ FIGURE = re.compile(
     r"(?:<script>\(globalThis\.exploreFunctions.*?</script>)?)<script>(?P<js>.*?)</script>",
     re.S,
 )
+CLAIM = re.compile(r"Claim (\d\d\.\d+) holds: (.*) — (.*)")
+WIDE = 560  # pixels from which a figure takes the width of the text
 PREVIEW = re.compile(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>')
 NEEDS_ADDRESS = re.compile(r'<meta property="og:(?:url|image)[^>]*>\n')
 
@@ -83,7 +88,8 @@ def complete(app, name, template, context, doctree):
             button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{app.tag_here}/")
     if "body" in context:
         images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
-        context["body"] = lighten_images(let_sentences_wrap(share_scripts(app, name, context["body"])), images)
+        body = show_claims(share_scripts(app, name, context["body"]))
+        context["body"] = show_images(let_sentences_wrap(body), images)
 
 
 def colab_buttons(buttons):
@@ -128,24 +134,61 @@ def let_sentences_wrap(body):
     )
 
 
-def lighten_images(body, images):
-    """The body with WebP in place of PNG, each with its width and height and a link to itself.
+def show_claims(body):
+    """The body with each printed claim as a paragraph: a mark, the sentence, and what was measured."""
 
-    images: {name on the site: file}.
+    def shown(match):
+        claims = []
+        for line in re.sub(r"<[^>]+>", "", match["text"]).strip().split("\n"):
+            if (claim := CLAIM.fullmatch(line)) is None:
+                return match.group()
+            number, statement, values = claim.groups()
+            values = "".join(f"<span>{value}</span>" for value in values.split(", "))
+            claims.append(
+                f'<p class="claim" id="claim-{number}"><span class="mark" aria-hidden="true">✓</span> '
+                f"<strong>Claim {number} holds.</strong> {statement[0].upper()}{statement[1:]}. "
+                f'<span class="measured">{values}</span></p>'
+            )
+        return f'<div class="output claims">{"".join(claims)}</div>'
+
+    stream = r'<div class="output stream[^>]*><div class="highlight"><pre>(?P<text>.*?)</pre>\s*</div>\s*</div>'
+    return re.sub(stream, shown, body, flags=re.S)
+
+
+def show_images(body, images):
+    """The body with a link to itself around each image, which gets its width and height.
+
+    images: {name on the site: file}. A PNG becomes a WebP; an SVG two files, of which a page's theme shows one.
     """
 
-    def lightened(match):
-        tag, source = match.group(), re.search(r'\bsrc="[^"]*_images/([^"/]+)\.png"', match.group())
-        if source is None or (file := images.get(f"{source.group(1)}.png")) is None:
+    def shown(match):
+        tag, source = match.group(), re.search(r'\bsrc="([^"]*_images/([^"/]+)\.(png|svg))"', match.group())
+        if source is None or (file := images.get(f"{source[2]}.{source[3]}")) is None:
             return tag
-        tag = tag.replace(f"_images/{source.group(1)}.png", f"_images/{source.group(1)}.webp")
+        address, _, kind = source[1].rpartition(".")
         if not re.search(r"\b(width|height|style)=", tag):
-            with Image.open(file) as image:
-                tag = f'{tag[:4]} width="{image.width}" height="{image.height}"{tag[4:]}'
-        address = re.search(r'\bsrc="([^"]*)"', tag).group(1)
-        return f'<a class="full-size" href="{address}" title="Full size">{tag}</a>'
+            width, height = pixels(file)
+            wide = ' class="wide"' if width > WIDE else ""
+            tag = f'<img{wide} width="{width}" height="{height}" loading="lazy"{tag[4:]}'
+        if kind == "png":
+            return full_size(tag.replace(source[1], f"{address}.webp"), f"{address}.webp", "")
+        dark = full_size(tag.replace(source[1], f"{address}-dark.svg"), f"{address}-dark.svg", " only-dark")
+        return full_size(tag, source[1], " only-light") + dark
 
-    return re.sub(r"<img\b[^>]*>", lightened, body)
+    return re.sub(r"<img\b[^>]*>", shown, body)
+
+
+def full_size(tag, address, theme):
+    return f'<a class="full-size{theme}" href="{address}" title="Full size">{tag}</a>'
+
+
+def pixels(file):
+    """Width and height of a picture on a page."""
+    if file.suffix == ".png":
+        with Image.open(file) as image:
+            return image.size
+    sizes = re.search(r'<svg\b[^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"', file.read_text("utf-8"))
+    return tuple(round(float(size) * 4 / 3) for size in sizes.groups())  # 72 points are 96 pixels
 
 
 def to_webp(folder):
@@ -157,6 +200,17 @@ def to_webp(folder):
                 opaque = "A" not in image.getbands() or image.getchannel("A").getextrema()[0] == 255
                 image.convert("RGB" if opaque else "RGBA").save(target, lossless=True)
         file.unlink()
+
+
+def in_both_themes(folder):
+    """Give every drawn figure of a folder a version for dark pages, and take the paper from under it."""
+    colour = re.compile("|".join(palette.DARK))
+    for file in sorted(folder.glob("*.svg")):
+        text = file.read_text("utf-8")
+        if not file.stem.endswith("-dark") and palette.PAPER in text:
+            dark = colour.sub(lambda match: palette.DARK[match[0]], text)
+            file.with_name(f"{file.stem}-dark.svg").write_text(dark, "utf-8")
+            file.write_text(text.replace(palette.PAPER, "none"), "utf-8")
 
 
 def citation(name, title, config, release):
@@ -200,6 +254,7 @@ def finish(app, exception):
         return
     out = Path(app.outdir)
     to_webp(out / "_images")
+    in_both_themes(out / "_images")
     lead_on(out, f"{app.config.root_doc}.html", app.config)
 
 
