@@ -1,7 +1,7 @@
 # What readers and authors run; `make` alone lists it. Each target first sees to .venv (tools/environment.py).
 # PYTHON=… names the interpreter that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help book check browser chapters test test-all execute export students assignment grade lint lab bank bench links lock release fork clean
+.PHONY: help book check browser chapters test test-all execute export students assignment grade otter nbgrader lint lab bank bench links lock release fork clean
 
 python := .venv/bin/python
 find_python := $(or $(PYTHON),python3)
@@ -9,6 +9,7 @@ lint = @$(python) -m ruff check . && $(python) -m ruff format --check .
 # A process of tests for each core, but torch takes half a gigabyte in each.
 pytest = $(python) -m pytest -n logical --maxprocesses 4 --dist worksteal
 lists := requirements.txt requirements-site.txt requirements-lab.txt requirements-dev.txt
+alone := requirements-otter.txt requirements-nbgrader.txt
 compile := pip compile --universal --python-version 3.11 --upgrade --quiet --no-annotate --custom-compile-command "make lock"
 
 # The environment is the book's own: what a person's shell adds to every Python stays outside.
@@ -79,6 +80,14 @@ grade: ## mark a folder of submissions (DIR=submissions, ASSIGNMENT=a1, COHORT=2
 	$(call setup,requirements-dev.txt)
 	$(python) -m tools.course.grade "$(DIR)" $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) $(if $(COHORT),--cohort $(COHORT))
 
+otter: ## write an assignment for otter-grader and Gradescope (ASSIGNMENT=a1, COHORT=2027)
+	$(call setup,requirements-dev.txt)
+	$(python) -m tools.course.exports otter $(ASSIGNMENT) $(COHORT)
+
+nbgrader: ## write an assignment into a course of nbgrader (ASSIGNMENT=a1, COHORT=2027)
+	$(call setup,requirements-dev.txt)
+	$(python) -m tools.course.exports nbgrader $(ASSIGNMENT) $(COHORT)
+
 lint: ## check style and format
 	$(call setup,requirements-dev.txt)
 	$(lint)
@@ -105,6 +114,7 @@ lock: ## write locks/ anew: versions of all that the lists bring, the newest tha
 	@for list in $(lists); do sed '/^-c /d' $$list >_build/lists/$$list || exit; done
 	@cd _build/lists && ../../.venv/bin/uv $(compile) requirements-dev.txt -o requirements-dev.lock
 	@cd _build/lists && for list in $(lists); do ../../.venv/bin/uv $(compile) $$list -c requirements-dev.lock -o ../../locks/$$list || exit; done
+	@for list in $(alone); do sed '/^-c /d' $$list >_build/lists/$$list && (cd _build/lists && ../../.venv/bin/uv $(compile) $$list -o ../../locks/$$list) || exit; done
 
 release: ## write a release's number into likelab and all chapters, commit and tag (VERSION=0.2.0); pushes nothing
 	$(call setup,requirements-site.txt)

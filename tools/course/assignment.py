@@ -30,6 +30,7 @@ FOLDER = Path(
 ).resolve()  # a private copy may lie elsewhere
 KINDS = ("setup", "given", "item", "check", "text")
 SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n(?P<text>.*?)^ *# END SOLUTION\n?", re.M | re.S)
+GAP = "raise NotImplementedError  # your answer"
 NOT_ALL = (
     'print("Check of {name} passed: {visible} of {all} points. These checks are not all: '
     'hidden ones try other inputs, for {hidden} more.")'
@@ -142,7 +143,7 @@ def load(name, cohort):
 
 def versions(made, kind, name, cell, constants):
     """A cell's text for students, and with the solution."""
-    student = SOLUTION.sub(r"\g<indent>raise NotImplementedError  # your answer\n", cell.source + "\n")
+    student = SOLUTION.sub(rf"\g<indent>{GAP}\n", cell.source + "\n")
     solution = SOLUTION.sub(r"\g<text>", cell.source + "\n")
     if kind == "check":
         counts = {"visible": made.visible[name], "all": made.points(name)}
