@@ -39,6 +39,11 @@ async function typeset(formulas, by) {
   }
 }
 
+// The source of a page is for saving, not for reading in the browser.
+window.addEventListener("DOMContentLoaded", () => {
+  for (const link of document.querySelectorAll("a.btn-download-source-button")) link.download = "";
+});
+
 // On paper nothing is typeset later or unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
 // the explorable figures stay folded: they fill pages. Short code stays on one page; what is longer may break, or it would
 // leave half a page empty before it.

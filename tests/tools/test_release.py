@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.support import small_chapter
 from tools.chapter import chapters, rules, setup_cell
 from tools.website import fork, release
@@ -142,11 +143,21 @@ def test_a_dirty_tree_is_refused(repository, name):
 def test_a_fork_has_its_own_address(repository):
     config = small_chapter.CONFIG + "title: a book\n"
     (repository / "_config.yml").write_text(config)
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    (repository / "CITATION.cff").write_text(citation)
     assert tool(repository, "fork", "https://github.com/you/your-book.git").returncode == 0
     address = "https://github.com/you/your-book"
     assert (repository / "_config.yml").read_text() == config.replace(PLACEHOLDER, address)
+    cited = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert cited == yaml.safe_load(citation) | {"repository-code": address}
     nb = chapters.read(repository / "book" / "05_small.ipynb")
     assert f'REPOSITORY, VERSION = "{address}", "0.1.0"' in nb.cells[1].source
+
+
+def test_a_fork_without_a_citation(repository):
+    (repository / "_config.yml").write_text(small_chapter.CONFIG)
+    assert tool(repository, "fork", "https://github.com/you/your-book").returncode == 0
+    assert not (repository / "CITATION.cff").exists()
 
 
 @pytest.mark.parametrize("address", ["", "you/your-book", "https://github.com/you", 'https://github.com/a/b"'])

@@ -5,13 +5,15 @@
   none, and a line above every page says so.
 - The root address, which leads on to the first page, has that page's title and preview; every page says how to cite it.
 - Colab opens the release that the library here is of, once that release has its tag; before that, the branch.
-- Explorable figures share one script and one style sheet a site; a notebook carries them in each figure.
+- Explorable figures share one script and one style sheet a site; a notebook carries them in each figure. What a
+  figure computes with is a file as well, as some hosts refuse scripts within a page.
 - Images say how large they are, so that text does not jump when they arrive. Drawn figures come in two versions, for
   light pages and for dark ones; others are stored as WebP without loss, which takes half of the bytes of a PNG. Each
   leads to itself in full size.
 - A claim reads as a sentence with a mark and its numbers.
 - What only a site can do in the text of a chapter: links to references, chapters and the glossary (crossrefs.py).
-- Printed sentences, told from printed tables, may wrap.
+- Printed sentences, told from printed tables, may wrap. Folds are named by what they read, and where scripts are off a
+  line says why formulas are raw.
 """
 
 import hashlib
@@ -34,14 +36,18 @@ NO_ADDRESS = (
     "The command make fork gives it one."
 )
 FIGURE = re.compile(
-    r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>'
-    # What a figure computes with is its own and stays; the script that draws comes after it.
-    r"(?:<script>\(globalThis\.exploreFunctions.*?</script>)?)<script>(?P<js>.*?)</script>",
+    r'(<figure class="explore"[^>]*>)<style>(?P<css>.*?)</style>(.*?</figure>)'
+    # What a figure computes with, before the script that draws
+    r"(?:<script>(?P<own>\(globalThis\.exploreFunctions.*?)</script>)?<script>(?P<js>.*?)</script>",
     re.S,
 )
 CLAIM = re.compile(r"Claim (\d\d\.\d+) holds: (.*) — (.*)")
 WIDE = 560  # pixels from which a figure takes the width of the text
 PREVIEW = re.compile(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>')
+NO_SCRIPT = (
+    "<noscript><p><em>Formulas stand here as they are written, in TeX: to typeset them the page needs JavaScript."
+    "</em></p></noscript>"
+)
 NEEDS_ADDRESS = re.compile(r'<meta property="og:(?:url|image)[^>]*>\n')
 
 
@@ -89,7 +95,8 @@ def complete(app, name, template, context, doctree):
     if "body" in context:
         images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
         body = show_claims(share_scripts(app, name, context["body"]))
-        context["body"] = show_images(let_sentences_wrap(body), images)
+        body = explain_formulas(name_folds(let_sentences_wrap(body)))
+        context["body"] = show_images(body, images)
 
 
 def colab_buttons(buttons):
@@ -100,7 +107,7 @@ def colab_buttons(buttons):
 
 
 def share_scripts(app, name, body):
-    """The body with each figure's script and style sheet in files of the site. They are there once a page."""
+    """The body with each figure's scripts and style sheet in files of the site. They are there once a page."""
     seen, back = set(), "../" * name.count("/")
 
     def once(text, suffix, element):
@@ -114,12 +121,22 @@ def share_scripts(app, name, body):
         return element.format(f"{back}_static/{file}")
 
     def shared(match):
-        opening, css, rest, js = match.groups()
+        opening, css, rest, own, js = match.groups()
         style = once(css, "css", '<link rel="stylesheet" href="{}">')
-        script = once(js, "js", '<script defer src="{}"></script>')
-        return opening + style + rest + script
+        function = once(own, "js", '<script src="{}"></script>') if own else ""  # not deferred: before what draws
+        return opening + style + rest + function + once(js, "js", '<script defer src="{}"></script>')
 
     return FIGURE.sub(shared, body)
+
+
+def explain_formulas(body):
+    """The body with a line below its title that says, where scripts are off, why its formulas are raw."""
+    return body.replace("</h1>", f"</h1>\n{NO_SCRIPT}", 1) if 'class="math ' in body else body
+
+
+def name_folds(body):
+    """The body whose folded cells are called what they read, "Show code cell source", also by who speaks to a page."""
+    return body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 
 
 def let_sentences_wrap(body):

@@ -173,6 +173,7 @@
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
     const { controls, outputs, words } = spec;
     const compute = globalThis.exploreFunctions?.[spec.id]; // else the values are in the outputs' tables
+    if (!compute && !Object.keys(outputs).length) return; // its function was refused: the static figure stays
     const fields = controls.map(({ name }) => figure.querySelector(`.explore-controls [name="${name}"]`));
     const titles = figure.querySelectorAll(".explore-title");
     const drawings = figure.querySelectorAll(".explore-plot > svg");
@@ -264,12 +265,18 @@
       svg.addEventListener("pointercancel", () => (began = null));
     });
 
+    show();
     figure.querySelector(".explore-controls").addEventListener("input", show);
     figure.querySelector(".explore-controls").hidden = false;
     for (const field of fields) field.disabled = false;
     figure.setAttribute("data-explore-ready", "");
-    show();
   }
 
-  document.querySelectorAll("figure.explore:not([data-explore-ready])").forEach(start);
+  for (const figure of document.querySelectorAll("figure.explore:not([data-explore-ready])")) {
+    try {
+      start(figure);
+    } catch (error) {
+      console.error(error); // this one stays as it is drawn, and the next has its turn
+    }
+  }
 })();
