@@ -162,7 +162,7 @@ def show_claims(body):
             number, statement, values = claim.groups()
             values = "".join(f"<span>{value}</span>" for value in values.split(", "))
             claims.append(
-                f'<p class="claim" id="claim-{number}"><span class="mark" aria-hidden="true">✓</span> '
+                f'<p class="claim" id="claim-{number}"><span class="tick" aria-hidden="true">✓</span> '
                 f"<strong>Claim {number} holds.</strong> {statement[0].upper()}{statement[1:]}. "
                 f'<span class="measured">{values}</span></p>'
             )
