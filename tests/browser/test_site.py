@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from likelab import palette
 from tests.conftest import ROOT
 from tools.chapter import colab
 from tools.website import extension
@@ -125,6 +126,40 @@ def test_images_say_how_large_they_are(built):
     images = re.findall(r'<img\b[^>]*src="\.\./_images/[^>]*>', text)
     assert images and [tag for tag in images if not re.search(r'width="\d+" height="\d+"', tag)] == []
     assert not list(built[0].glob("_images/*.png"))
+
+
+def test_a_drawn_figure_has_a_version_for_each_theme(tmp_path):
+    drawing = f'<svg width="504pt" height="216pt"><path fill="{palette.PAPER}" stroke="{palette.INSIDE}"/></svg>'
+    (tmp_path / "a.svg").write_text(drawing)
+    (tmp_path / "icon.svg").write_text("<svg/>")  # none of the book's figures
+    body = extension.show_images('<img alt="A rise." src="../_images/a.svg" />', {"a.svg": tmp_path / "a.svg"})
+    tags = re.findall(r'<a class="full-size (only-\w+)" href="(\S+)"[^>]*><img class="wide" (.*?) />', body)
+    size = 'width="672" height="288" loading="lazy" alt="A rise."'
+    assert tags == [
+        ("only-light", "../_images/a.svg", f'{size} src="../_images/a.svg"'),
+        ("only-dark", "../_images/a-dark.svg", f'{size} src="../_images/a-dark.svg"'),
+    ]
+    for _ in range(2):  # a site that is built again
+        extension.in_both_themes(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-dark.svg", "a.svg", "icon.svg"]
+    assert (tmp_path / "a.svg").read_text() == drawing.replace(palette.PAPER, "none")
+    dark = drawing.replace(palette.PAPER, "none").replace(palette.INSIDE, palette.DARK[palette.INSIDE])
+    assert (tmp_path / "a-dark.svg").read_text() == dark
+
+
+def test_claims_read_as_sentences():
+    stream = '<div class="output stream x"><div class="highlight"><pre><span></span>{}\n</pre></div>\n</div>'
+    shown = extension.show_claims(
+        stream.format("Claim 07.1 holds: all agree — Glow 1,234, VAE 0.05\nClaim 07.2 holds: b — 3")
+    )
+    texts = [re.sub(r"<[^>]+>", " ", part).split() for part in re.findall(r'<p class="claim".*?</p>', shown)]
+    assert [" ".join(words) for words in texts] == [
+        "✓ Claim 07.1 holds. All agree. Glow 1,234 VAE 0.05",
+        "✓ Claim 07.2 holds. B. 3",
+    ]
+    assert 'id="claim-07.1"' in shown and "<pre>" not in shown
+    other = stream.format("Claim 07.1 is one of fifteen")
+    assert extension.show_claims(other) == other
 
 
 def test_an_image_loses_nothing(tmp_path):
