@@ -167,6 +167,29 @@ def test_convert_is_the_same_each_time_and_changes_what_changed():
     assert len({cell.id for cell in twice.cells}) == 8
 
 
+def test_what_a_chapter_imports_follows_the_setup_and_counts():
+    text = TEXT.replace('tags=["setup"]\n', 'tags=["setup"]\nfrom likelab import bits\n')
+    nb = convert.to_notebook(text)
+    assert nb.cells[1].source == setup_cell.source() + setup_cell.OWN + "from likelab import bits"
+    assert rules.setup_first(nb, setup_cell.source()) == []
+    assert setup_cell.own(nb.cells[1].source) == "from likelab import bits"
+    assert '# %% tags=["setup", "hide-input"]\nfrom likelab import bits\n' in convert.to_text(nb)
+    assert nbformat.writes(convert.to_notebook(convert.to_text(convert.to_notebook(text)))) == nbformat.writes(
+        convert.to_notebook(text)
+    )
+    with_bits, without = digests.of(convert.to_notebook(text)), digests.of(convert.to_notebook(TEXT))
+    assert with_bits["code"] != without["code"]
+    assert "likelab.bits" in with_bits["library"] and "likelab.bits" not in without["library"]
+
+
+def test_folded_cells_have_their_title_as_label_and_are_forms_in_colab():
+    text = TEXT + '\n# %% tags=["hide-input"]\n# @title A table of bits\nother = 2\n'
+    cell = convert.to_notebook(text).cells[-1]
+    assert cell.metadata.cellView == "form"
+    assert cell.metadata.mystnb == dict.fromkeys(("code_prompt_show", "code_prompt_hide"), "A table of bits")
+    assert convert.to_text(convert.to_notebook(text)).rstrip().endswith(text[-60:].rstrip())
+
+
 def test_convert_there_and_back():
     nb = convert.to_notebook(TEXT)
     text = convert.to_text(nbformat.from_dict(nb))
