@@ -10,15 +10,16 @@ from likelab import bits, contracts
 
 
 def floored(variances: Tensor) -> Tensor:
-    """Variances (C,), none below a millionth of the largest; where there is no variance at all, ones."""
+    """Variances (C,), none below a millionth of the largest; ones where all are 0."""
     largest = variances.max()
     return variances.clamp_min(1e-6 * largest) if largest > 0 else torch.ones_like(variances)
 
 
 class ActNorm(nn.Module):
-    """Shift and scale of each channel, started from data. Kingma & Dhariwal 2018, section 3.1.
+    """Shift and scale of each channel, started from data.
 
-    Both directions raise RuntimeError before `initialise` was called or weights were loaded.
+    Kingma & Dhariwal 2018, section 3.1. Both directions raise RuntimeError before
+    `initialise` was called or weights were loaded.
     """
 
     def __init__(self, channels: int):
@@ -50,7 +51,10 @@ class ActNorm(nn.Module):
 
 
 class Conv1x1(nn.Module):
-    """One invertible matrix that mixes the channels of every pixel. Kingma & Dhariwal 2018, section 3.2."""
+    """One invertible matrix that mixes the channels of every pixel.
+
+    Kingma & Dhariwal 2018, section 3.2.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -58,7 +62,10 @@ class Conv1x1(nn.Module):
 
     @torch.no_grad()
     def whiten(self, x: Tensor) -> None:
-        """Make the channels of x (N, C, H, W) uncorrelated with variance 1, strongest direction first."""
+        """Make the channels of x (N, C, H, W) uncorrelated, with variance 1.
+
+        The strongest direction comes first.
+        """
         columns = x.double().transpose(0, 1).flatten(1)
         eigenvalues, eigenvectors = torch.linalg.eigh(torch.cov(columns, correction=0))
         self.weight.copy_((eigenvectors / floored(eigenvalues).sqrt()).T.flip(0))
@@ -71,7 +78,7 @@ class Conv1x1(nn.Module):
         return F.conv2d(x, self.weight[:, :, None, None]), self.log_det(x)
 
     def inverse_and_log_det(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """As the contract. Raises RuntimeError where training has made the matrix singular."""
+        """As the contract. Raises RuntimeError where training made the matrix singular."""
         try:
             inverse = torch.linalg.inv(self.weight)
         except torch.linalg.LinAlgError as error:
@@ -80,14 +87,16 @@ class Conv1x1(nn.Module):
 
 
 def relu() -> nn.Module:
-    """Rectified in place, over what the convolution before it wrote: less memory to move."""
+    """Rectified in place, over what the convolution before wrote: less to move."""
     return nn.ReLU(inplace=True)
 
 
 class Coupling(nn.Module):
-    """One half of the channels shifts and scales the other. Dinh et al. 2017, section 3.4; shift first, then scale.
+    """One half of the channels shifts and scales the other.
 
-    hidden: channels of the network. affine: without it nothing is scaled. activation: makes the network's activations.
+    Dinh et al. 2017, section 3.4; shift first, then scale. hidden: channels of the
+    network. affine: without it nothing is scaled. activation: makes the network's
+    activations.
     """
 
     def __init__(self, channels: int, hidden: int, affine: bool = True, activation=relu):
@@ -126,7 +135,7 @@ class Coupling(nn.Module):
 
 
 class Chain(nn.Module):
-    """Its submodules as one map, in the order in which they stand: log-determinants add up."""
+    """Its submodules as one map, in their order: log-determinants add up."""
 
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         total = 0
@@ -144,7 +153,10 @@ class Chain(nn.Module):
 
 
 class FlowStep(Chain):
-    """Actnorm, 1×1 convolution, coupling. Kingma & Dhariwal 2018, figure 2a. whiten: also start the convolution."""
+    """Actnorm, 1×1 convolution, coupling. Kingma & Dhariwal 2018, figure 2a.
+
+    whiten: also start the convolution.
+    """
 
     def __init__(
         self,
@@ -161,7 +173,10 @@ class FlowStep(Chain):
         self.whiten = whiten
 
     def initialise(self, x: Tensor) -> Tensor:
-        """Start actnorm, and the convolution where it whitens, from x (N, C, H, W). -> what the step makes of x."""
+        """Start actnorm, and the convolution where it whitens, from x (N, C, H, W).
+
+        -> what the step makes of x.
+        """
         self.norm.initialise(x)
         if self.whiten:
             self.mix.whiten(self.norm.forward_and_log_det(x)[0])
@@ -172,18 +187,25 @@ class Level(Chain, nn.ModuleList):
     """Flow steps in a row."""
 
     def initialise(self, x: Tensor) -> Tensor:
-        """Start each step from what the ones before it make of x (N, C, H, W). -> what the level makes of x."""
+        """Start each step from what the ones before it make of x (N, C, H, W).
+
+        -> what the level makes of x.
+        """
         for step in self:
             x = step.initialise(x)
         return x
 
 
 def squeeze(x: Tensor) -> Tensor:
-    """Each 2×2 block becomes one pixel: (N, C, H, W) -> (N, 4C, H/2, W/2). Dinh et al. 2017, section 3.6."""
+    """Each 2×2 block becomes one pixel: (N, C, H, W) -> (N, 4C, H/2, W/2).
+
+    Dinh et al. 2017, section 3.6.
+    """
     n, c, h, w = x.shape
     x = x.reshape(n, c, h // 2, 2, w // 2, 2)
     x = x.permute(0, 1, 3, 5, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
-    return x.contiguous(memory_format=torch.channels_last)  # a pixel's numbers side by side, as convolutions read them
+    # A pixel's numbers side by side, as convolutions read them.
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def unsqueeze(z: Tensor) -> Tensor:
@@ -194,9 +216,10 @@ def unsqueeze(z: Tensor) -> Tensor:
 
 
 class Split(nn.Module):
-    """Set half of the channels aside, standardised by a prior predicted from the other half.
+    """Set half of the channels aside, standardised by a prior that the others predict.
 
-    Kingma & Dhariwal 2018, section 3; the learned prior is that of their published code. z is the pair (h, ε).
+    Kingma & Dhariwal 2018, section 3; the learnt prior is that of their published
+    code. z is the pair (h, ε).
     """
 
     def __init__(self, channels: int, learned: bool = True):
@@ -227,13 +250,15 @@ class Split(nn.Module):
 
 
 class Glow(nn.Module):
-    """A multi-scale normalizing flow for uint8 images. Kingma & Dhariwal 2018; multi-scale: Dinh et al. 2017.
+    """A multi-scale normalizing flow for uint8 images.
 
-    f maps images to latents. Images on the scale 0 to 256 are divided by 256 and centred, which is part of the density.
-    shape: (C, H, W). steps: flow steps of each level. hidden: channels in the couplings. sigma: with a number, the
-    prior is N(0, sigma²) at every level instead of learned; with affine=False too, the volume is constant. whiten:
-    start the first step of each level by whitening. Raises ValueError where a side cannot be halved once a level, or
-    sigma is not above 0.
+    Kingma & Dhariwal 2018; multi-scale: Dinh et al. 2017. f maps images to latents.
+    Images on the scale 0 to 256 are divided by 256 and centred, which is part of the
+    density. shape: (C, H, W). steps: flow steps of each level. hidden: channels in the
+    couplings. sigma: with a number, the prior is N(0, sigma²) at every level instead of
+    learnt; with affine=False too, the volume is constant. whiten: start the first step
+    of each level by whitening. Raises ValueError where a side cannot be halved once a
+    level, or sigma is not above 0.
     """
 
     def __init__(
@@ -263,11 +288,14 @@ class Glow(nn.Module):
                 channels //= 2
 
     def centred(self, y: Tensor) -> Tensor:
-        """0 to 256 -> -1/2 to 1/2, on the weights' device and in their precision, same shape."""
+        """0 to 256 -> -1/2 to 1/2, on the weights' device and in their precision."""
         return y.to(next(self.parameters())) / 256 - 0.5
 
     def encode(self, y: Tensor) -> tuple[list[Tensor], Tensor]:
-        """f: y (N, C, H, W) on the scale 0 to 256 -> (latents of each level, log-determinant (N,) in nats)."""
+        """f: y (N, C, H, W) on the scale 0 to 256 -> latents of each level, log-det.
+
+        The log-determinant (N,) is in nats.
+        """
         h, latents, total = self.centred(y), [], -math.prod(self.shape) * math.log(256)
         for level, flow in enumerate(self.levels):
             h, log_det = flow.forward_and_log_det(squeeze(h))
@@ -279,7 +307,7 @@ class Glow(nn.Module):
         return [*latents, h], total
 
     def decode(self, latents: list[Tensor]) -> Tensor:
-        """The inverse of encode: latents of each level -> y (N, C, H, W) on the scale 0 to 256."""
+        """The inverse of encode: latents of each level -> y (N, C, H, W), 0 to 256."""
         *latents, h = latents
         for level in reversed(range(len(self.levels))):
             if level < len(self.splits):
@@ -294,9 +322,10 @@ class Glow(nn.Module):
         return (-0.5 * (z / self.sigma) ** 2 - math.log(self.sigma) - 0.5 * math.log(2 * math.pi)).sum(1)
 
     def log_density(self, y: Tensor) -> Tensor:
-        """log p(y) of real images on the scale 0 to 256, in nats, differentiable. (N, C, H, W) -> (N,).
+        """log p(y) of real images on the scale 0 to 256, in nats, differentiable.
 
-        Raises ValueError for images of another shape, RuntimeError where the model was never started.
+        (N, C, H, W) -> (N,). Raises ValueError for images of another shape,
+        RuntimeError where the model was never started.
         """
         if tuple(y.shape[1:]) != self.shape:
             raise ValueError(f"images have shape {tuple(y.shape[1:])}, but this model was built for {self.shape}")
@@ -310,7 +339,10 @@ class Glow(nn.Module):
         draws: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Mean over draws of log p(x + u), a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,)."""
+        """Mean over draws of log p(x + u), a bound on log P(x) in nats.
+
+        uint8 (N, C, H, W) -> (N,).
+        """
         images, options = (
             bits.as_images(images, self.shape),
             {"generator": generator, "fresh": self.training},
@@ -325,9 +357,10 @@ class Glow(nn.Module):
 
     @torch.no_grad()
     def initialise(self, images: Tensor, *, generator: torch.Generator | None = None) -> None:
-        """Start every actnorm, and the whitening of each level, from uint8 images (N, C, H, W), in one pass.
+        """Start every actnorm, and the whitening of each level, in one pass.
 
-        A second call starts them anew, with a warning. Raises ValueError where there are no images.
+        images: uint8 (N, C, H, W). A second call starts them anew, with a warning.
+        Raises ValueError where there are no images.
         """
         images = bits.as_images(images, self.shape)
         if not len(images):
@@ -349,8 +382,8 @@ class Glow(nn.Module):
     ) -> Tensor:
         """Draw n images: the noise times temperature, decoded. -> uint8 (n, C, H, W).
 
-        Raises ValueError where the temperature is negative or not finite, RuntimeError where a 1×1 convolution is
-        singular, or decoding leaves the range of the numbers.
+        Raises ValueError where the temperature is negative or not finite, RuntimeError
+        where a 1×1 convolution is singular, or decoding leaves the range of numbers.
         """
         channels, height, width = self.shape
         weight, latents = next(self.parameters()), []
