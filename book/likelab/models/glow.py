@@ -78,7 +78,7 @@ class Conv1x1(nn.Module):
         return F.conv2d(x, self.weight[:, :, None, None]), self.log_det(x)
 
     def inverse_and_log_det(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """As the contract. Raises RuntimeError where training made the matrix singular."""
+        """As the contract. Raises RuntimeError where the matrix has become singular."""
         try:
             inverse = torch.linalg.inv(self.weight)
         except torch.linalg.LinAlgError as error:
