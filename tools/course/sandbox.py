@@ -104,9 +104,18 @@ class Session:
         except (KeyError, TypeError, ValueError) as error:
             raise Died("it tampered with its answers") from error
 
-    def forget(self, source):
-        """Leave a cell out when the process is started anew."""
-        self.ran = [ran for ran in self.ran if ran != source]
+    @contextlib.contextmanager
+    def again(self, first):
+        """Another process, in which one more cell ran first, then all that ran in this one."""
+        other = Session(self.folder, self.hide)
+        other.end = self.end
+        try:
+            for source in [first, *self.ran]:
+                with contextlib.suppress(Refused):
+                    other.run(source)
+            yield other
+        finally:
+            other.stop()
 
     def ask(self, request, seconds):
         """Send a request and wait for its answer. Raises Died."""
