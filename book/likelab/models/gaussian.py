@@ -9,22 +9,26 @@ from likelab import bits
 
 
 class Gaussian(nn.Module):
-    """A full-covariance Gaussian over images, fitted in closed form. Bishop 2006, section 2.3.
+    """A full-covariance Gaussian over images, fitted in closed form.
 
-    shape: (C, H, W). Eigenvectors U, eigenvalues λ and mean are read off images by `fit`; `ridge`, in grey levels, is
-    to be chosen. Works in float64, on the device of its buffers.
+    Bishop 2006, section 2.3. shape: (C, H, W). Eigenvectors U, eigenvalues λ and mean
+    are read off images by `fit`; `ridge`, in grey levels, is to be chosen. Works in
+    float64, on the device of its buffers.
     """
 
     def __init__(self, shape: tuple = (3, 32, 32)):
         super().__init__()
         self.shape, dims = tuple(shape), math.prod(shape)
         self.register_buffer("mean", torch.zeros(dims, dtype=torch.float64))
-        self.register_buffer("eigenvectors", torch.eye(dims, dtype=torch.float64))  # in columns
-        self.register_buffer("eigenvalues", torch.ones(dims, dtype=torch.float64))  # ascending
+        # in columns, of ascending eigenvalues
+        self.register_buffer("eigenvectors", torch.eye(dims, dtype=torch.float64))
+        self.register_buffer("eigenvalues", torch.ones(dims, dtype=torch.float64))
         self.register_buffer("ridge", torch.zeros((), dtype=torch.float64))
 
     def fit(self, images: Tensor, *, mirror: bool = True) -> "Gaussian":
-        """Take mean and covariance from uint8 images (N, C, H, W), and from their mirror images. -> self.
+        """Take mean and covariance from uint8 images (N, C, H, W). -> self.
+
+        mirror: from their mirror images as well.
 
         Raises ValueError where there are no images.
         """
@@ -33,22 +37,26 @@ class Gaussian(nn.Module):
             raise ValueError("there are no images to fit to: give at least one, better some thousands")
         if mirror:
             images = torch.cat([images, images.flip(3)])
-        self.mean.copy_(images.flatten(1).sum(0).double() / len(images) + 0.5)  # the middle of each pixel's interval
-        covariance = self.eigenvectors.zero_()  # in their memory, as such a matrix takes 75 MB
-        for batch in images.split(200):  # all images at once would take hundreds of megabytes in float64
+        # + 0.5: the middle of each pixel's interval
+        self.mean.copy_(images.flatten(1).sum(0).double() / len(images) + 0.5)
+        # In the memory of the eigenvectors, as such a matrix takes 75 MB; and in
+        # batches, as all images in float64 would take hundreds.
+        covariance = self.eigenvectors.zero_()
+        for batch in images.split(200):
             x = batch.flatten(1).double() + 0.5 - self.mean
             covariance.addmm_(x.T, x, alpha=1 / len(images))
         eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
-        self.eigenvalues.copy_(eigenvalues.clamp_min(0))  # rounding may leave a zero slightly negative
+        # rounding may leave a zero slightly negative
+        self.eigenvalues.copy_(eigenvalues.clamp_min(0))
         self.eigenvectors.copy_(eigenvectors)
         return self
 
     def variances(self) -> Tensor:
-        """Variances of y = x + u along the eigenvectors, in grey levels squared. -> (D,)."""
+        """Variances of y = x + u along the eigenvectors, in grey levels². -> (D,)."""
         return self.eigenvalues + 1 / 12 + self.ridge**2
 
     def log_density(self, y: Tensor) -> Tensor:
-        """log p(y) of real images on the scale 0 to 256, in nats. (N, C, H, W) -> (N,)."""
+        """log p(y) of real images, 0 to 256, in nats. (N, C, H, W) -> (N,)."""
         z = (y.to(self.mean).flatten(1) - self.mean) @ self.eigenvectors
         return -0.5 * (z**2 / self.variances() + torch.log(2 * math.pi * self.variances())).sum(1)
 
@@ -61,7 +69,8 @@ class Gaussian(nn.Module):
     ) -> Tensor:
         """E_u[log p(x + u)], a bound on log P(x) in nats. uint8 (N, C, H, W) -> (N,).
 
-        The mean over the noise u is exact: nothing is drawn, and `draws` and `generator` change nothing.
+        The mean over the noise u is exact: nothing is drawn, and `draws` and
+        `generator` change nothing.
         """
         middle = self.log_density(bits.as_images(images, self.shape).double() + 0.5)
         return middle - 0.5 * (1 / 12 / self.variances()).sum()
@@ -73,7 +82,9 @@ class Gaussian(nn.Module):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Draw n images, standard deviations times temperature, as whole grey levels. -> uint8 (n, C, H, W).
+        """Draw n images, as whole grey levels. -> uint8 (n, C, H, W).
+
+        temperature: factor of all standard deviations.
 
         Raises ValueError where the temperature is negative or not finite.
         """
