@@ -56,8 +56,16 @@ class Table:
         return (path if moved in axes else np.broadcast_to(path, len(self.settings[moved]))).tolist()
 
     def spec(self) -> dict:
-        """What the page is told: axes and values of each output."""
-        return {name: {"axes": axes, "values": values.tolist()} for name, (axes, values) in self.columns.items()}
+        """What the page is told: axes and values of each output, whole numbers without their ".0"."""
+        return {
+            name: {"axes": axes, "values": _brief(values.tolist())} for name, (axes, values) in self.columns.items()
+        }
+
+
+def _brief(values):
+    if isinstance(values, list):
+        return [_brief(value) for value in values]
+    return int(values) if isinstance(values, float) and values.is_integer() else values
 
 
 class Computed:
