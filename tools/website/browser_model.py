@@ -3,8 +3,8 @@
     python -m tools.website.browser_model
 
 The site is built without torch, so the file is stored; a test makes it anew and compares. It is a script and not JSON,
-as a page that was opened from a disk may not fetch. Weights are whole numbers times a scale of their row, in base 64: of
-12 bits in the two wide convolutions of each block, which hold four fifths of all, else of 18.
+as a page that was opened from a disk may not fetch. Weights are whole numbers times a scale of their row, in base 64:
+of 12 bits in the two wide convolutions of each block, which hold four fifths of all, else of 18.
 """
 
 import json
@@ -18,7 +18,7 @@ from likelab import bank, files, standin
 from tools.chapter import chapters
 
 PATH = chapters.BOOK / "_static" / "ask" / "data.js"
-MODELS = {"pixelcnn": "PixelCNN", "pixelcnn_local": "PixelCNN of 3×3"}
+MODELS = {"pixelcnn": "PixelCNN", "pixelcnn_local": "PixelCNN that sees 3×3"}
 SIGNS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
 FINE, COARSE = 3, 2  # signs a number, of six bits each
 SCORE = 1e-4  # bits/dim: a stored score is a whole number of these

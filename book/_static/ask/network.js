@@ -5,7 +5,9 @@ function askNetwork() {
   "use strict";
   const [SIDE, COLOURS, LEVELS, MIXTURES] = [32, 3, 256, 3];
   const CHANNELS = COLOURS + 1; // the last one is of ones inside the image, and zero outside
-  const TOP = 2, LEFT = 2, WIDE = LEFT + SIDE + 1; // the frame of zeros around an image
+  const TOP = 2,
+    LEFT = 2,
+    WIDE = LEFT + SIDE + 1; // the frame of zeros around an image
   const SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const VALUE = Object.fromEntries([...SIGNS].map((sign, i) => [sign, i]));
 
@@ -183,8 +185,11 @@ function askNetwork() {
 
   function load({ name, network }) {
     const built = (part) =>
-      part.weights ? layer(part) : Array.isArray(part) ? part.map(built)
-        : Object.fromEntries(Object.entries(part).map(([key, value]) => [key, built(value)]));
+      part.weights
+        ? layer(part)
+        : Array.isArray(part)
+          ? part.map(built)
+          : Object.fromEntries(Object.entries(part).map(([key, value]) => [key, built(value)]));
     models[name] = built(network);
   }
 
@@ -221,8 +226,10 @@ function askNetwork() {
   function sample({ name, seed, uniforms }) {
     if (name) {
       const next = seed === undefined ? null : random(seed);
-      const chance = (i, j) => Array.from({ length: MIXTURES + COLOURS }, (_, k) =>
-        Math.min(Math.max(next ? next() : uniforms[(k * SIDE + i) * SIDE + j], 1e-7), 1 - 1e-7));
+      const chance = (i, j) =>
+        Array.from({ length: MIXTURES + COLOURS }, (_, k) =>
+          Math.min(Math.max(next ? next() : uniforms[(k * SIDE + i) * SIDE + j], 1e-7), 1 - 1e-7),
+        );
       drawing = { step: begin(name), chance, row: 0 };
     }
     const i = drawing.row++;

@@ -5,7 +5,13 @@
   const NUMBERS = 3 * SIDE * SIDE;
   const [LOW, HIGH, BIN] = [0, 8, 0.1]; // bits per dimension that a histogram shows
   const DEAR = 10; // bits for one number, at which the map's colours end
-  const COLOURS = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]]; // from none to DEAR
+  const COLOURS = [
+    [0, 0, 4],
+    [87, 16, 110],
+    [188, 55, 84],
+    [249, 142, 9],
+    [252, 255, 164],
+  ]; // from none to DEAR
   const MAPS = ["all three", "red", "green", "blue"];
   const root = document.getElementById("ask");
   const part = (name) => root.querySelector(`[data-ask="${name}"]`);
@@ -74,7 +80,7 @@
   });
   const sets = Object.values(Object.values(askData.models)[0].sets).map(({ of }) => of);
   part("sets").textContent = `The two sets: ${sets.join("; ")}.`;
-  sets.forEach((of, i) => (part(["inside", "outside"][i]).textContent = `likelier than, of ${of.split(" images")[0]}`));
+  sets.forEach((of, i) => (part(["inside", "outside"][i]).textContent = `likelier than images of ${of.split(",")[0]}`));
   const perNumber = (bits) => bits.reduce((sum, b) => sum + b, 0) / NUMBERS;
   const dearer = (scores, bits) => scores.reduce((count, score) => count + (score > bits), 0);
 
@@ -123,21 +129,38 @@
   });
   part("scale").style.background = `linear-gradient(to right, ${COLOURS.map((c) => `rgb(${c})`).join()})`;
 
-  const size = (type, quality) =>
-    new Promise((done) => paint(small({}), state.pixels).toBlob((blob) => done(blob?.size), type, quality));
+  const size = (pixels, type, quality) =>
+    new Promise((done) => paint(small({}), pixels).toBlob((blob) => done(blob?.size), type, quality));
 
   function row(label, bits, bytes, places) {
-    const cells = [bits.toFixed(2), grouped(bytes), ...places.map((n) => (n === null ? "–" : grouped(n)))];
-    return make("tr", {}, make("th", { scope: "row", textContent: label }), ...cells.map((cell) => make("td", { textContent: cell })));
+    const cells = [bits.toFixed(2), grouped(bytes), ...places];
+    return make(
+      "tr",
+      {},
+      make("th", { scope: "row", textContent: label }),
+      ...cells.map((cell) => make("td", { textContent: cell })),
+    );
   }
 
-  async function show() {
-    const files = [["PNG, without loss", await size("image/png")], ["JPEG of quality 90, with loss", await size("image/jpeg", 0.9)]];
+  async function show(pixels) {
+    const files = [
+      ["PNG, without loss", await size(pixels, "image/png")],
+      ["JPEG of quality 90, with loss", await size(pixels, "image/jpeg", 0.9)],
+    ];
     const rows = models.map(({ label, bits, scores }) => {
       const each = perNumber(bits);
-      return row(label, each, (each * NUMBERS) / 8, scores.map((of) => dearer(of, each)));
+      return row(
+        label,
+        each,
+        (each * NUMBERS) / 8,
+        scores.map((of) => `${grouped(dearer(of, each))} of ${grouped(of.length)}`),
+      );
     });
-    rows.push(...files.filter(([, bytes]) => bytes).map(([label, bytes]) => row(label, (8 * bytes) / NUMBERS, bytes, [null, null])));
+    rows.push(
+      ...files
+        .filter(([, bytes]) => bytes)
+        .map(([label, bytes]) => row(label, (8 * bytes) / NUMBERS, bytes, ["–", "–"])),
+    );
     part("rows").replaceChildren(...rows);
     models.forEach(({ bits, label, scores }, m) => {
       shown[m].chart.innerHTML = histogram({ label, scores }, perNumber(bits));
@@ -146,22 +169,35 @@
     });
     const said = models.map(({ label, bits, scores }) => {
       const each = perNumber(bits);
-      const places = scores.map((of, i) => `${grouped(dearer(of, each))} of ${grouped(of.length)} images of ${sets[i].split(",")[0]}`);
-      return `${label}: ${each.toFixed(2)} bits per dimension, likelier than ${places.join(" and ")}.`;
+      const places = scores.map(
+        (of, i) => `${grouped(dearer(of, each))} of ${grouped(of.length)} images of ${sets[i].split(",")[0]}`,
+      );
+      return make(
+        "p",
+        {},
+        make("strong", { textContent: `${label}: ${each.toFixed(2)} bits per dimension` }),
+        `, likelier than ${places.join(" and ")}.`,
+      );
     });
-    part("answer").textContent = said.join(" ");
+    part("answer").replaceChildren(...said);
     read();
   }
 
   // --- The picture, and what is done to it ------------------------------------------------------------------------------
 
-  const state = { base: new Uint8Array(NUMBERS), pixels: new Uint8Array(NUMBERS), file: null, at: [16, 16], turn: null };
+  const state = {
+    base: new Uint8Array(NUMBERS),
+    pixels: new Uint8Array(NUMBERS),
+    file: null,
+    at: [16, 16],
+    turn: null,
+  };
   const begin = () => (state.turn = {}); // what still works on another picture sees that its turn is over
-  const dials = () => Object.fromEntries(["blur", "contrast", "noise"].map((name) => [name, Number(field(name).value)]));
+  const dials = () =>
+    Object.fromEntries(["blur", "contrast", "noise"].map((name) => [name, Number(field(name).value)]));
   const seed = () => Number(field("seed").value) || 0;
   const say = (text) => (part("said").textContent = text);
 
-  let scoring = false;
   let stale = false;
   async function refresh() {
     state.pixels = adjusted(state.base, dials(), network.random(seed()));
@@ -172,16 +208,16 @@
       field(dial).closest("label").querySelector("b").textContent = text;
     }
     stale = true;
-    if (scoring) return;
-    scoring = true;
+    if (part("answer").ariaBusy === "true") return;
+    part("answer").ariaBusy = "true";
     while (stale) {
       stale = false;
-      const answers = await Promise.all(models.map(({ name }) => ask({ task: "score", name, pixels: state.pixels })));
+      const { pixels } = state;
+      const answers = await Promise.all(models.map(({ name }) => ask({ task: "score", name, pixels })));
       models.forEach((model, m) => (model.bits = answers[m]));
-      await show();
+      await show(pixels);
     }
-    scoring = false;
-    root.dataset.answers = Number(root.dataset.answers ?? 0) + 1;
+    part("answer").ariaBusy = "false";
   }
 
   function take(pixels, words) {
@@ -296,7 +332,9 @@
     cursor.style.left = `${(100 * j) / SIDE}%`;
     cursor.style.top = `${(100 * i) / SIDE}%`;
     const k = 3 * (SIDE * i + j);
-    const costs = models.map(({ label, bits }) => `${label} ${[...bits.subarray(k, k + 3)].map((b) => b.toFixed(1)).join(", ")}`);
+    const costs = models.map(
+      ({ label, bits }) => `${label} ${[...bits.subarray(k, k + 3)].map((b) => b.toFixed(1)).join(", ")}`,
+    );
     part("reading").textContent =
       `Row ${i + 1}, column ${j + 1}: red, green and blue are ${[...state.pixels.subarray(k, k + 3)].join(", ")}. ` +
       `Bits: ${costs.join("; ")}.`;
@@ -328,7 +366,9 @@
   canvas.addEventListener("pointermove", point);
   field("draw").addEventListener("input", () => (canvas.style.touchAction = field("draw").checked ? "none" : ""));
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], " ": [0, 0] }[event.key];
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], " ": [0, 0] }[
+      event.key
+    ];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     state.at = state.at.map((at, side) => Math.min(Math.max(at + move[side], 0), SIDE - 1));
@@ -342,6 +382,7 @@
   async function sample() {
     const mine = begin();
     const [name, from, pixels] = [field("model").value, seed(), Uint8Array.from(state.pixels)];
+    field("seed").value = from + 1; // the next picture is another one
     part("stop").disabled = false;
     for (let i = 0; i < SIDE && state.turn === mine; i++) {
       const row = await ask({ task: "sample", ...(i ? {} : { name, seed: from }) });

@@ -69,14 +69,21 @@ globalThis.askPicture = (() => {
 
   const whole = (numbers) => Uint8Array.from(numbers, (x) => Math.min(Math.max(Math.round(x), 0), 255));
 
-  // Along one side, then along the other: a Gaussian of standard deviation `width` pixels, cut off at the edges.
+  // Along one side, then along the other: a Gaussian of standard deviation `width` pixels, cut off where scipy cuts it;
+  // beyond an edge lies the picture's mirror image.
   function blurred(pixels, width) {
+    const reach = Math.trunc(4 * width + 0.5);
     const shares = Array.from({ length: SIDE }, (_, at) => {
-      const all = Array.from({ length: SIDE }, (_, i) => Math.exp(-(((i - at) / width) ** 2) / 2));
+      const all = new Array(SIDE).fill(0);
+      for (let i = -reach; i <= reach; i++) {
+        const place = (((at + i) % (2 * SIDE)) + 2 * SIDE) % (2 * SIDE);
+        all[Math.min(place, 2 * SIDE - 1 - place)] += Math.exp(-((i / width) ** 2) / 2);
+      }
       const sum = all.reduce((a, b) => a + b, 0);
       return all.map((share) => share / sum);
     });
-    const along = (source, far, near) => // far: from a pixel to the next along this side; near: along the other
+    const along = (source, far, near) =>
+      // far: from a pixel to the next along this side; near: along the other
       source.map((_, k) => {
         const [at, start] = [Math.floor(k / far) % SIDE, (Math.floor(k / near) % SIDE) * near + (k % 3)];
         return shares[at].reduce((sum, share, i) => sum + share * source[start + i * far], 0);
@@ -84,14 +91,11 @@ globalThis.askPicture = (() => {
     return along(along(Float64Array.from(pixels), 3, 3 * SIDE), 3 * SIDE, 3);
   }
 
-  // Nothing is changed by { blur: 0, contrast: 1, noise: 0 }. blur in pixels, contrast about each colour's mean, noise in
-  // grey levels, both as standard deviations; random() gives numbers between 0 and 1.
+  // Nothing is changed by { blur: 0, contrast: 1, noise: 0 }. blur in pixels, contrast about the middle grey, noise in grey
+  // levels, as standard deviations, as in chapter 10. random() gives numbers between 0 and 1.
   function adjusted(pixels, { blur, contrast, noise }, random) {
     let numbers = blur ? blurred(pixels, blur) : Float64Array.from(pixels);
-    if (contrast !== 1) {
-      const means = [0, 1, 2].map((c) => numbers.reduce((sum, x, k) => (k % 3 === c ? sum + x : sum), 0) / SIDE ** 2);
-      numbers = numbers.map((x, k) => means[k % 3] + contrast * (x - means[k % 3]));
-    }
+    numbers = numbers.map((x) => 128 + contrast * (x - 128));
     if (noise) {
       const normal = () => Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
       numbers = numbers.map((x) => x + noise * normal());
