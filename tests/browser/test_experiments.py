@@ -10,7 +10,7 @@ from likelab.explore import Choice
 from likelab.explore.experiment import MAX_BYTES
 from tests.browser.test_explore_page import NEXT_FRAME
 from tests.conftest import visiting
-from tests.support.page_experiment import PageExperiment
+from tests.support.page_experiment import COMPUTED, PageExperiment
 from tools.chapter import chapters
 
 ID = re.compile(r'data-explore-id=\\"([a-z0-9-]+)\\"')
@@ -208,3 +208,15 @@ def test_without_scripts_figures_stand_still_and_show_no_control(visit, chapter)
             assert not control.is_visible() and control.is_disabled()
         figure.locator("summary").click()
         assert figure.locator("table").is_visible()
+
+
+@pytest.mark.parametrize("chapter", sorted({chapter for chapter, id in FOUND if id in COMPUTED}))
+def test_figures_compute_and_formulas_are_typeset_where_a_host_refuses_scripts_within_a_page(visit, chapter):
+    page, faults = visit(f"book/{chapter}.html?strict")
+    assert "Content Security Policy" in " ".join(faults)
+    for figure in page.locator("figure.explore").all():
+        twin = PageExperiment(figure)
+        _, before = twin.look()
+        field(twin, twin.controls[0]).press("End")
+        assert twin.look()[1] != before
+    assert page.locator("main .math:not(:has(mjx-container))").count() == 0

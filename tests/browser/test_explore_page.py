@@ -1,6 +1,7 @@
 """Experiments in a browser: keys, pointers and fingers; what the script draws is what Python draws."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,6 +42,7 @@ def open_page(browser, tmp_path):
         page.goto(path.as_uri())
         return page
 
+    open_page.troubles = troubles
     yield open_page
     for context in contexts:
         context.close()
@@ -243,6 +245,18 @@ def test_several_figures_do_not_disturb_each_other_and_text_is_escaped(open_page
     assert "1 < 2 & {inside}" in first.locator("figcaption").inner_text()
     assert page.locator("figure i, figure img").count() == 0 and second.inner_html() == before
     assert [f.get_attribute("data-explore-id") for f in (first, second)] == ["threshold", "second"]
+
+
+def test_a_figure_without_its_function_or_numbers_stays_as_drawn_and_stops_no_other(open_page):
+    refused = re.sub(r"<script>\(globalThis.exploreFunctions.*?</script>", "", ruler().html(), flags=re.S)
+    broken = threshold(scores(), **NAMES, id="broken").html().replace('"outputs":{', '"outputs":{{')
+    bad = [SimpleNamespace(html=lambda html=html: html) for html in (refused, broken)]
+    page = open_page(*bad, threshold(scores(), **NAMES))
+    for figure, moves in zip(page.locator("figure.explore").all(), (False, False, True), strict=True):
+        assert figure.locator(".explore-controls").is_visible() == moves
+        assert "aN" not in figure.locator("output").inner_text()
+    assert {trouble.split(":")[0] for trouble in open_page.troubles} == {"SyntaxError"}
+    open_page.troubles.clear()
 
 
 # All text in drawings: (figure, text, left, right, height).

@@ -175,6 +175,36 @@ def test_a_dark_page_can_be_read(visit, name):
     assert faults == []
 
 
+# At each stop of the tab key: what it is, and the contrast of its outline, or of the theme's ring, with the ground.
+FOCUS = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const luminance = (...layers) => {
+    for (const layer of layers) { canvas.fillStyle = layer; canvas.fillRect(0, 0, 1, 1); }
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const at = document.activeElement, style = getComputedStyle(at), ground = [];
+  if (at === document.body) return null;
+  for (let e = at.parentElement; e; e = e.parentElement) ground.unshift(getComputedStyle(e).backgroundColor);
+  const ring = style.boxShadow.match(/(rgb\\([^)]*\\)) 0px 0px 0px 3px$/)?.[1] ?? "transparent";
+  const colour = style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2 ? ring : style.outlineColor;
+  const both = [luminance(...ground), luminance(...ground, colour)];
+  return [`${at.tagName}.${at.className}`, Math.max(...both) / Math.min(...both)];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_focus_is_seen_at_every_stop_of_the_tab_key(visit, scheme):
+    page, _ = visit("book/02_bits_per_dimension.html", scheme=scheme, reduced_motion="reduce")  # rings at once
+    stops = []
+    while not stops or stops[-1]:
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(FOCUS))
+    assert len(stops) > 80 and any("search-button" in stop for stop, _ in stops[:-1])
+    assert {stop for stop, contrast in stops[:-1] if contrast < 3} == set()
+
+
 def test_an_address_that_leads_nowhere(visit, address):
     page, faults = visit("no/such/page.html")
     assert [fault for fault in faults if "no/such/page.html" not in fault and "404 (Not Found)" not in fault] == []
