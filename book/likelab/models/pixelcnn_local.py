@@ -15,9 +15,10 @@ from likelab.models.pixelcnn import (
 
 
 class LocalPixelCNN(AutoregressiveModel):
-    """A PixelCNN that sees 3×3 pixels: each depends on its left neighbour and the three above, by 1×1 convolutions.
+    """A PixelCNN that sees 3×3 pixels, by 1×1 convolutions.
 
-    Arguments as for AutoregressiveModel.
+    Each pixel depends on its left neighbour and the three above. Arguments as for
+    AutoregressiveModel.
     """
 
     def __init__(
@@ -35,7 +36,10 @@ class LocalPixelCNN(AutoregressiveModel):
         self.to(memory_format=torch.channels_last)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the network says about each pixel, from four neighbours. (N, C, H, W) -> (N, F, H, W)."""
+        """What the network says about each pixel, from four neighbours.
+
+        (N, C, H, W) -> (N, F, H, W).
+        """
         left, above = shift_right(with_ones(x)), shift_down(with_ones(x))
         above_left, above_right = shift_right(above), shift_right(above.flip(3)).flip(3)
         seen = torch.cat([left, above_left, above, above_right], 1)
