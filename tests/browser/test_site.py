@@ -249,3 +249,18 @@ def test_figures_open_in_full_size(built):
         opened = re.findall(r'<a class="full-size" href="([^"]+)"[^>]*><img[^>]* src="([^"]+)"', body)
         assert len(opened) == len(re.findall(r"<img[^>]*_images/", body)) > 0, page.name
         assert all(a == b and (page.parent / a).exists() for a, b in opened), page.name
+
+
+def test_a_page_with_formulas_says_without_scripts_why_they_are_raw(visit):
+    for name, there in (("book/02_bits_per_dimension", 1), ("book/authoring", 0)):
+        page, _ = visit(f"{name}.html", java_script_enabled=False)
+        lines = page.locator("main noscript p").all()
+        assert [line.is_visible() for line in lines] == [True] * there
+
+
+def test_a_chapter_is_downloaded_as_a_file(visit):
+    page, _ = visit("book/02_bits_per_dimension.html")
+    page.get_by_role("button", name="Download this page").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=".ipynb").click()
+    assert download.value.suggested_filename == "02_bits_per_dimension.ipynb"
