@@ -10,9 +10,10 @@ from likelab import bits, contracts
 
 
 def importance_bound(log_weights: Tensor, k: int) -> Tensor:
-    """IW-K from S log-weights, in groups of k, averaged over the groups, nats. (S, N) -> (N,).
+    """IW-K from S log-weights in groups of k, mean over groups, nats. (S, N) -> (N,).
 
-    Burda et al. 2016, equation 8. k = 1 is the ELBO. Raises ValueError where k does not divide S.
+    Burda et al. 2016, equation 8. k = 1 is the ELBO. Raises ValueError where k does not
+    divide S.
     """
     draws, images = log_weights.shape
     if k < 1 or draws % k:
@@ -22,7 +23,10 @@ def importance_bound(log_weights: Tensor, k: int) -> Tensor:
 
 
 def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
-    """KL(N(mean, std²) ‖ N(0, 1)) of each number, in nats, same shape. Kingma & Welling 2014, appendix B."""
+    """KL(N(mean, std²) ‖ N(0, 1)) of each number, in nats, same shape.
+
+    Kingma & Welling 2014, appendix B.
+    """
     return 0.5 * (mean**2 + torch.exp(2 * log_std) - 1) - log_std
 
 
@@ -31,7 +35,8 @@ def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int
 
     Kingma et al. 2016; with the two bins at the ends, Salimans et al. 2017, eq. 2.
 
-    x: levels on the scale -1 to 1, `levels` of them evenly spaced. All arguments broadcast, to the result's shape.
+    x: levels on the scale -1 to 1, `levels` of them evenly spaced. All arguments
+    broadcast, to the result's shape.
     """
     half = 1 / (levels - 1)
     centred, inverse = x - mean, torch.exp(-log_scale)
@@ -41,18 +46,20 @@ def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int
 
 
 def to_patches(x: Tensor, side: int) -> Tensor:
-    """Each patch of side×side pixels becomes one place: (N, C, H, W) -> (N, C side², H/side, W/side).
+    """Each patch of side×side pixels becomes one place.
 
-    As PyTorch's pixel_unshuffle, which leaves an empty batch as it is.
+    (N, C, H, W) -> (N, C side², H/side, W/side), as PyTorch's pixel_unshuffle, which
+    leaves an empty batch as it is.
     """
     n, c, h, w = x.shape
     x = x.reshape(n, c, h // side, side, w // side, side)
     x = x.permute(0, 1, 3, 5, 2, 4).reshape(n, c * side**2, h // side, w // side)
-    return x.contiguous(memory_format=torch.channels_last)  # a place's numbers side by side, as convolutions read them
+    # a place's numbers side by side, as convolutions read them
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def from_patches(x: Tensor, side: int) -> Tensor:
-    """The inverse of to_patches: (N, C side², H/side, W/side) -> (N, C, H, W)."""
+    """Inverse of to_patches: (N, C side², H/side, W/side) -> (N, C, H, W)."""
     n, c, h, w = x.shape
     x = x.reshape(n, c // side**2, side, side, h, w)
     return x.permute(0, 1, 4, 2, 5, 3).reshape(n, c // side**2, h * side, w * side)
@@ -73,7 +80,7 @@ class ResidualBlock(nn.Module):
 
 
 class Network(nn.Module):
-    """A linear map that gives means, and residual blocks that correct them and give log-scales."""
+    """A linear map gives means; residual blocks correct them and give log-scales."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int, blocks: int):
         super().__init__()
@@ -95,7 +102,10 @@ class Network(nn.Module):
 
 
 class Encoder(nn.Module):
-    """q(z | x): an image on the scale -1 to 1, (N, C, H, W) -> mean and log standard deviation, (N, L, H/p, W/p)."""
+    """q(z | x): mean and log standard deviation of each latent.
+
+    An image on the scale -1 to 1, (N, C, H, W) -> twice (N, L, H/p, W/p).
+    """
 
     def __init__(self, channels: int, patch: int, latents: int, hidden: int, blocks: int):
         super().__init__()
@@ -110,7 +120,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """p(x | z): latents (N, L, H/p, W/p) -> mean and log-scale of each pixel's logistic, (N, C, H, W), -1 to 1."""
+    """p(x | z): mean and log-scale of each pixel's logistic, on the scale -1 to 1.
+
+    Latents (N, L, H/p, W/p) -> twice (N, C, H, W).
+    """
 
     def __init__(self, channels: int, patch: int, latents: int, hidden: int, blocks: int):
         super().__init__()
@@ -124,10 +137,11 @@ class Decoder(nn.Module):
 
 
 def principal_components(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, float]:
-    """Probabilistic PCA of the columns of x (D, N): mean (D,), eigenvectors (D, count), their eigenvalues, σ².
+    """Probabilistic PCA of the columns of x (D, N). Tipping & Bishop 1999, section 3.2.
 
-    σ² is the variance of what is left out, at least one grey level squared; no eigenvalue is below 2 σ², so that one
-    image, or channels that depend on one another, give finite numbers. Tipping & Bishop 1999, section 3.2.
+    Returns mean (D,), eigenvectors (D, count), their eigenvalues, and σ², the variance
+    of what is left out, at least one grey level squared. No eigenvalue is below 2 σ²,
+    so that one image, or channels that depend on one another, give finite numbers.
     """
     mean = x.double().mean(1)
     centred = x - mean[:, None]
@@ -162,14 +176,15 @@ class Autoencoder(nn.Module):
         self.register_buffer("initialised", torch.tensor(False))
 
     def scaled(self, images: Tensor) -> Tensor:
-        """uint8 (N, C, H, W) -> -1 to 1, on the weights' device and in their precision, same shape."""
+        """uint8 (N, C, H, W) -> -1 to 1, on the weights' device, in their precision."""
         return bits.as_images(images, self.shape).to(next(self.parameters())) * (2 / (bits.LEVELS - 1)) - 1
 
     @torch.no_grad()
     def initialise(self, images: Tensor, *, generator: torch.Generator | None = None) -> None:
-        """Set the linear maps and scales from the patches of uint8 images (N, C, H, W). Nothing is random.
+        """Set linear maps and scales from the patches of uint8 images (N, C, H, W).
 
-        A second call sets them anew, with a warning. Raises ValueError where there are no images.
+        Nothing is random. A second call sets them anew, with a warning. Raises
+        ValueError where there are no images.
         """
         x = self.scaled(images)
         if not len(x):
@@ -177,7 +192,7 @@ class Autoencoder(nn.Module):
         contracts.warn_started_again(self)
         patches = to_patches(x, self.encoder.patch).transpose(0, 1).flatten(1)
         mean, eigenvectors, eigenvalues, noise = principal_components(patches, self.latent_shape[0])
-        std = (eigenvalues - noise).sqrt()  # of the signal alone, along each eigenvector
+        std = (eigenvalues - noise).sqrt()  # of the signal, along each eigenvector
         self.encoder.net.linear.weight.copy_(eigenvectors.T[:, :, None, None])
         self.encoder.net.linear.bias.copy_(-eigenvectors.T @ mean)
         self.encoder.scale.copy_((std / eigenvalues)[:, None, None])
@@ -191,12 +206,14 @@ class Autoencoder(nn.Module):
 
 
 class VAE(Autoencoder):
-    """A variational autoencoder for uint8 images: z ~ N(0, 1), x ~ p(x | z), bounded with q(z | x).
+    """A variational autoencoder for uint8 images: z ~ N(0, 1), x ~ p(x | z).
 
-    Kingma & Welling 2014; importance-weighted bound of Burda et al. 2016; likelihood of Kingma et al. 2016. Inside,
-    images are on the scale -1 to 1. shape: (C, H, W). patch: side of the patches that become places. latents:
-    channels at each place. hidden, blocks: width and residual blocks of both networks. Raises ValueError where
-    patches do not tile the image, or have fewer numbers than latents.
+    Bounded with q(z | x), Kingma & Welling 2014; importance-weighted bound of Burda et
+    al. 2016; likelihood of Kingma et al. 2016. Inside, images are on the scale -1 to 1.
+
+    shape: (C, H, W). patch: side of the patches that become places. latents: channels
+    at each place. hidden, blocks: width and residual blocks of both networks. Raises
+    ValueError where patches do not tile the image, or have fewer numbers than latents.
     """
 
     def __init__(
@@ -210,7 +227,10 @@ class VAE(Autoencoder):
         super().__init__(shape, patch, latents, hidden, blocks)
 
     def draw_latent(self, images: Tensor, mean: Tensor, log_std: Tensor, draw: int, generator) -> tuple[Tensor, Tensor]:
-        """z = μ + σ ε from q(z | x), and ε. Where ε comes from: see `contracts.DensityModel.log_prob`."""
+        """z = μ + σ ε from q(z | x), and ε.
+
+        Where ε comes from: see `contracts.DensityModel.log_prob`.
+        """
         source = {"draw": draw, "generator": generator, "fresh": self.training}
         noise = bits.normal_noise(images, self.latent_shape, **source).to(mean)
         return mean + log_std.exp() * noise, noise
@@ -218,7 +238,10 @@ class VAE(Autoencoder):
     def rate_and_distortion(
         self, images: Tensor, *, draw: int = 0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """KL(q(z | x) ‖ p(z)) and -log p(x | z) at one z from q(z | x), nats. uint8 (N, C, H, W) -> (N,), (N,)."""
+        """KL(q(z | x) ‖ p(z)) and -log p(x | z) at one z from q(z | x), nats.
+
+        uint8 (N, C, H, W) -> (N,), (N,).
+        """
         x = self.scaled(images)
         mean, log_std = self.encoder(x)
         z, _ = self.draw_latent(images, mean, log_std, draw, generator)
@@ -233,13 +256,19 @@ class VAE(Autoencoder):
         draws: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The ELBO, a bound on log P(x) in nats, mean over draws of the latent. uint8 (N, C, H, W) -> (N,)."""
+        """The ELBO, a bound on log P(x) in nats, mean over draws of the latent.
+
+        uint8 (N, C, H, W) -> (N,).
+        """
         draws = range(bits.whole(draws, "draws", 1))
         parts = (self.rate_and_distortion(images, draw=draw, generator=generator) for draw in draws)
         return torch.stack([-rate - distortion for rate, distortion in parts]).mean(0)
 
     def log_weights(self, images: Tensor, draws: int, *, generator: torch.Generator | None = None) -> Tensor:
-        """log p(z) p(x | z) / q(z | x) at draws from q, nats. uint8 (N, C, H, W) -> (draws, N)."""
+        """log p(z) p(x | z) / q(z | x) at draws from q, nats.
+
+        uint8 (N, C, H, W) -> (draws, N).
+        """
         x, rows = self.scaled(images), []
         mean, log_std = self.encoder(x)
         for draw in range(bits.whole(draws, "draws", 1)):
@@ -255,7 +284,10 @@ class VAE(Autoencoder):
         draws: int = 64,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The importance-weighted bound IW-K with K = draws, nats. uint8 (N, C, H, W) -> (N,)."""
+        """The importance-weighted bound IW-K with K = draws, nats.
+
+        uint8 (N, C, H, W) -> (N,).
+        """
         return importance_bound(self.log_weights(images, draws, generator=generator), draws)
 
     @torch.no_grad()
@@ -266,7 +298,9 @@ class VAE(Autoencoder):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Draw n images; the latents' standard deviation is the temperature. -> uint8 (n, C, H, W).
+        """Draw n images. -> uint8 (n, C, H, W).
+
+        temperature: standard deviation of the latents.
 
         Raises ValueError where the temperature is negative or not finite.
         """
