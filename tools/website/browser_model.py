@@ -47,7 +47,7 @@ def layer(conv: nn.Conv2d, digits: int = FINE) -> dict:
 
 
 def network(model: nn.Module) -> dict:
-    """All layers of a PixelCNN or a LocalPixelCNN, by the names that network.js has for them."""
+    """All layers of a PixelCNN or a LocalPixelCNN, in their order, by the names that network.js has for them."""
     if not hasattr(model, "blocks"):
         hidden = [layer(part) for part in model.hidden if isinstance(part, nn.Conv2d)]
         return {"inputs": layer(model.inputs), "hidden": hidden, "head": layer(model.head)}
@@ -60,8 +60,8 @@ def network(model: nn.Module) -> dict:
         }
         for block in model.blocks
     ]
-    ends = {name: layer(getattr(model, name)) for name in ("vertical", "horizontal", "head")}
-    return {**ends, "blocks": blocks}
+    first = {name: layer(getattr(model, name)) for name in ("vertical", "horizontal")}
+    return {**first, "blocks": blocks, "head": layer(model.head)}
 
 
 def scores(name: str) -> dict:

@@ -56,7 +56,7 @@ globalThis.askPicture = (() => {
             green += weights[i] * pixels[at + 1];
             blue += weights[i] * pixels[at + 2];
           }
-          row.set([red, green, blue], 3 * j);
+          row.set(whole([red, green, blue]), 3 * j);
         });
         for (const i of here) {
           const share = places[i].weights[y - places[i].start];
