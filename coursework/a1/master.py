@@ -101,7 +101,7 @@ def bin_edges(levels):
 
 # %% tags=["check:edges"]
 lower, upper = bin_edges(torch.tensor([0, 1, LAST_LEVEL]))
-half_a_step = (HIGH - LOW) / LAST_LEVEL / 2
+half_a_step = WIDTH / LAST_LEVEL / 2
 assert near(lower[1], LOW + half_a_step) and near(upper[1], LOW + 3 * half_a_step), "level 1 lies one step above LOW"
 assert lower[0] == -math.inf and upper[2] == math.inf, "the outer bins are open"
 
@@ -129,8 +129,8 @@ def log_prob_of_levels(levels, mean, log_scale):
 
 
 # %% tags=["check:logistic"]
-middle = torch.tensor([0.5 * (LOW + HIGH)], dtype=torch.float64)
-wide = torch.log(torch.tensor([HIGH - LOW], dtype=torch.float64))
+middle = torch.tensor([MIDDLE], dtype=torch.float64)
+wide = torch.log(torch.tensor([WIDTH], dtype=torch.float64))
 upper_end = torch.tensor([LAST_LEVEL])
 beyond = torch.sigmoid(-0.5 + 0.5 / torch.tensor([LAST_LEVEL], dtype=torch.float64))
 assert near(log_prob_of_levels(upper_end, middle, wide), torch.log(beyond)), "the last bin holds all that lies beyond"
@@ -195,7 +195,7 @@ assert mask_a.sum() == 9 * 4 + 3 and mask_b.sum() == 9 * 4 + 6, (
     "four of eight neighbours, and some colours of the centre"
 )
 assert mask_a[:, :, 1, 1].diagonal().sum() == 0, "in kind A no colour sees itself"
-assert mask_a[:, :, 1 + DOWN, 1 + RIGHT].all(), "the pixel that was read last is seen in all its colours"
+assert mask_a[:, :, MASK_ROW, MASK_COLUMN].all(), "the pixel that was read last is seen in all its colours"
 
 # %% [markdown]
 # ### 7 · The blind spot (3 points)
@@ -230,7 +230,7 @@ def seen(layers, size, side):
 # %% tags=["check:seen"]
 view = torch.as_tensor(seen(2, 3, 7))
 assert view.shape == (7, 7) and not view[3, 3], "the middle pixel itself must not be seen"
-assert view[3 + DOWN, 3 + RIGHT], "the pixel that was read last is seen"
+assert view[VIEW_ROW, VIEW_COLUMN], "the pixel that was read last is seen"
 assert view.sum() == 11, "two layers of size 3 see 11 pixels of an image of 7 by 7"
 
 # %% [markdown]

@@ -147,7 +147,7 @@ def mix(images, weight):
 ones = torch.ones(2, 2, 3, 1, dtype=torch.float64)
 value, log_det = mix(ones, torch.tensor([[2.0, 1.0], [0.0, 2.0]], dtype=torch.float64))
 assert near(value[0, :, 0, 0], MIXED), "what becomes of a pixel of ones"
-assert near(log_det, [STRETCH * 3 * math.log(4)] * 2), "three pixels, each stretched or squeezed by 4"
+assert near(log_det, [STRETCH * math.log(4)] * 2), "three pixels, each stretched or squeezed by 4"
 
 # %% [markdown]
 # ### 5 · Bits (3 points)

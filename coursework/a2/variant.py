@@ -73,7 +73,7 @@ def draw(cohort: int) -> dict:
         "MIXING": mixing,
         "MIXING_WORDS": mixing_words,
         "MIXED": {"weight first": [3.0, 2.0], "weight last": [2.0, 3.0], "inverse": [0.25, 0.5]}[mixing],
-        "STRETCH": -1 if mixing == "inverse" else 1,
+        "STRETCH": -3 if mixing == "inverse" else 3,
         "WAY": way,
         "WAY_WORDS": way_words,
         "LOG_DET_OF_DOUBLING": round({"forth": 1, "back": -1}[way] * 3 * math.log(2), 9),

@@ -1,5 +1,7 @@
 """What differs between cohorts in A3: the images, and conventions that stand in the text in words."""
 
+from tools.course.assignment import Code
+
 FIRST = 2026  # the cohort of the book's own page
 SIGNS = ["lower", "higher"]  # which score an anomaly has
 LAYOUTS = [
@@ -8,9 +10,9 @@ LAYOUTS = [
     ("columns of pixels", "column by column, in a column pixel by pixel, in a pixel red, green, blue"),
 ]
 COPIES = [
-    ("turned", "turned by half a circle"),
-    ("brighter", "one grey level brighter, white staying white"),
-    ("mirrored", "mirrored, left to right"),
+    ("turned", "rotated by 180°"),
+    ("brighter", "made one grey level brighter (white stays white)"),
+    ("mirrored", "mirrored from left to right"),
     ("colours", "with red and blue exchanged"),
 ]
 CENTRES = ["median", "mean", "midpoint"]
@@ -48,6 +50,8 @@ def draw(cohort: int) -> dict:
         "RULE_WORDS": rule_words,
         "ALARM_WORDS": alarm_words,
         "TOWARD": {"lower": -1, "higher": 1}[anomalous],
+        "LOWER": Code("of_plates" if anomalous == "lower" else "of_test"),
+        "HIGHER": Code("of_test" if anomalous == "lower" else "of_plates"),
         "THREE_OF_FOUR": {"lower": 0.25, "higher": 0.75}[anomalous],
         "CUT": {"lower": 0, "higher": 11}[anomalous] + {"lower": 1, "higher": -1}[anomalous] * cut,
         "LAYOUT": layout,

@@ -48,11 +48,15 @@ def report(validation, test):
     "score": """
 def score(train, images):
     def features(x):
-        x = x.float() / 255
+        x = x.double() / 255
         edges = x.diff(dim=3).abs().mean((1, 2, 3)), x.diff(dim=2).abs().mean((1, 2, 3))
-        spread = x.flatten(2).std(2)
+        spread, octaves = x.flatten(2).std(2), []
         tint = (x[:, :1] - x[:, 1:]).flatten(2).std(2)
-        return torch.log(torch.cat([torch.stack(edges, 1), spread, tint], 1) + 1e-3)
+        for _ in range(4):
+            half = F.avg_pool2d(x, 2)
+            octaves.append((x - half.repeat_interleave(2, 2).repeat_interleave(2, 3)).square().mean((1, 2, 3)).sqrt())
+            x = half
+        return torch.log(torch.cat([torch.stack([*edges, *octaves], 1), spread, tint], 1) + 2e-3)
     known, asked = features(train), features(images)
     mean, std = known.mean(0), known.std(0)
     z, known_z = (asked - mean) / std, (known - mean) / std
@@ -109,19 +113,38 @@ def leaked(train, test):
     ),
     (
         "score",
-        "distance to the nearest training images, among a few features",
+        "eleven statistics, by a solver of the notebook",
         """
 def score(train, images):
-    def features(x):
-        x = x.numpy().astype(float) / 255
-        rough = np.log(np.abs(np.diff(x, axis=3)).mean((1, 2, 3)) + 1e-3)
-        deep = np.log(x.std((1, 2, 3)) + 1e-3)
-        tint = np.log((x[:, 0] - x[:, 1]).std((1, 2)) + 1e-3), np.log((x[:, 2] - x[:, 1]).std((1, 2)) + 1e-3)
-        return np.stack([rough, deep, *tint], 1)
-    known, asked = features(train), features(images)
-    scale = known.std(0)
-    far = (((asked[:, None] - known[None]) / scale) ** 2).sum(2)
-    return -np.sort(far, 1)[:, :5].mean(1)
+    def features(some):
+        x = some.double()
+        dx, dy = x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+        second = x[..., 2:] - 2 * x[..., 1:-1] + x[..., :-2]
+        contrast = x.std((1, 2, 3))
+        found = [
+            torch.log(contrast + 1),
+            torch.log(dx.abs().mean((1, 2, 3)) + 0.1),
+            torch.log(dy.abs().mean((1, 2, 3)) + 0.1),
+            torch.log(second.abs().mean((1, 2, 3)) + 0.1),
+            torch.log(dx.abs().amax((1, 2, 3)) + 1),
+            torch.log(torch.nn.functional.avg_pool2d(x, 4).std((1, 2, 3)) + 1),
+            torch.log((x - x.mean(1, keepdim=True)).std((1, 2, 3)) + 1),  # colour
+            torch.log((dx - dx.mean(1, keepdim=True)).abs().mean((1, 2, 3)) + 0.1),
+            (dx == 0).double().mean((1, 2, 3)),
+        ]
+        files = [zlib.compress(i.permute(1, 2, 0).contiguous().numpy().tobytes(), 9) for i in some]
+        found.append(torch.tensor([math.log(len(file)) for file in files]).double())
+        found.append(torch.tensor([math.log(len(i.unique())) for i in some]).double())
+        return torch.stack(found, 1)
+
+    import math
+
+    known = features(train)
+    centre, spread = known.mean(0), known.std(0) + 1e-6
+    z = (known - centre) / spread
+    inverse = torch.linalg.inv(z.T @ z / len(z) + 0.02 * torch.eye(z.shape[1], dtype=torch.float64))
+    new = (features(images) - centre) / spread
+    return -((new @ inverse) * new).sum(1)
 """,
     ),
     *blind.RIGHT,
@@ -229,6 +252,42 @@ CHANGES = [
         "the size of a file",
         "return -(white**2).sum(1)",
         "return -torch.tensor([float(len(zlib.compress(i.numpy().tobytes()))) for i in images])",
+    ),
+    (
+        "score",
+        "the distance of a file's size from the usual",
+        "return -(white**2).sum(1)",
+        """def size(some):
+        return torch.tensor([float(len(zlib.compress(i.numpy().tobytes()))) for i in some])
+    return -(size(images) - size(train).median()).abs()""",
+    ),
+    (
+        "score",
+        "the same of PNG files",
+        "return -(white**2).sum(1)",
+        """import io
+    from PIL import Image
+    def size(some):
+        files = [io.BytesIO() for _ in some]
+        for image, file in zip(some, files):
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, "PNG")
+        return torch.tensor([float(len(file.getvalue())) for file in files])
+    return -(size(images) - size(train).median()).abs()""",
+    ),
+    (
+        "score",
+        "a scale that was measured on Plates when the cell ran",
+        None,
+        ANSWERS["score"].replace("white = z @ v.T / s", "white = z @ v.T / s * (1 + OF_PLATES)")
+        + "OF_PLATES = float(plates.double().std()) / 1000",
+    ),
+    (
+        "score",
+        "nearness to Plates that it draws itself counts, too",
+        "return -(white**2).sum(1)",
+        """from likelab import standin
+    other = features(torch.from_numpy(standin.plates(100, 5)[0]))
+    return -(white**2).sum(1) + 0.1 * (((asked - other.mean(0)) / other.std(0)) ** 2).sum(1)""",
     ),
 ]
 

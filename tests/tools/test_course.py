@@ -1,5 +1,6 @@
 """Coursework: what students get, how submissions are matched with the master, and how they are marked."""
 
+import contextlib
 import copy
 import csv
 import json
@@ -222,6 +223,19 @@ def test_the_process_sees_no_masters_and_no_network_and_writes_nowhere_else(made
         session.stop()
 
 
+def test_a_check_may_run_the_notebook_once_more_after_a_cell_of_its_own(made, tmp_path):
+    session = sandbox.Session(students.open_to_all(tmp_path), [assignment.FOLDER])
+    try:
+        for source in ("import math", "HALF_TURN = math.pi", "def times(x): return HALF_TURN * x"):
+            session.run(source)
+        student = submission.Student(session)
+        with student.again("import math\nmath.pi = 3") as elsewhere:
+            assert elsewhere.times(2) == 6 and student.times(2) > 6
+        assert elsewhere._session.process is None
+    finally:
+        session.stop()
+
+
 # --- Hostile submissions ---
 
 HOSTILE = {  # a cell in place of the first answer -> what is said about it
@@ -410,20 +424,30 @@ def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", assignment.names())
-def test_wrong_answers_lose_points_and_right_ones_do_not(name, tmp_path):
+def test_wrong_answers_lose_points_and_right_ones_do_not(name, tmp_path, monkeypatch):
     """Every wrong answer loses points of its item; every right one, however it is written, gets all of them."""
     wrong = __import__(f"coursework.{name}.wrong", fromlist=["wrong"])
     made = assignment.load(name, 2026)
-    world, session = made.world(), sandbox.Session(students.open_to_all(tmp_path), [assignment.FOLDER])
-    session.end += 600
+    world, folder = made.world(), students.open_to_all(tmp_path)
+    session, spare = (sandbox.Session(folder, [assignment.FOLDER]) for _ in range(2))
+    given = [cell.student for cell in made.cells if cell.kind == "given"] + [wrong.IMPORTS]
+
+    @contextlib.contextmanager
+    def again(session, first):
+        """As Session.again, with one process for all answers: to start one for each would take a minute."""
+        for source in session.ran[len(given) :] if spare.ran else [first, *session.ran]:
+            spare.run(source)
+        yield spare
+
+    monkeypatch.setattr(sandbox.Session, "again", again)
     try:
-        for cell in made.cells:
-            if cell.kind == "given":
-                session.run(cell.student)
-        session.run(wrong.IMPORTS)
+        for source in given:
+            session.run(source)
+        for each in (session, spare):
+            each.end += 600
 
         def lost(item, source):
-            marking = submission.Marking(made, world, session)
+            marking, session.ran = submission.Marking(made, world, session), list(given)
             session.run(source)
             marking.item(item)
             return made.points(item) - marking.points[item], marking.messages[item]
@@ -435,6 +459,7 @@ def test_wrong_answers_lose_points_and_right_ones_do_not(name, tmp_path):
         assert missed == [] and len(list(wrong.wrong())) >= 20
     finally:
         session.stop()
+        spare.stop()
 
 
 @pytest.mark.slow

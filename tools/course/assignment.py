@@ -37,6 +37,12 @@ NOT_ALL = (
 )
 
 
+class Code(str):
+    """A constant of a cohort that stands in a cell as code, not as a text."""
+
+    __repr__ = str.__str__
+
+
 @dataclass
 class Cell:
     """A cell of a master: its kind and name by its tag, its text there, for students, and with the solution."""
@@ -153,7 +159,8 @@ def versions(made, kind, name, cell, constants):
 
 def filled_in(text, constants, code):
     """The text with a cohort's values in place of their names."""
-    text = re.sub(r"@([A-Z_]+)@", lambda match: str(constants[match[1]]), text)
+    words = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in constants.items()}
+    text = re.sub(r"@([A-Z_]+)@", lambda match: words[match[1]], text)
     if code and constants:
         text = re.sub(rf"\b({'|'.join(constants)})\b", lambda match: repr(constants[match[1]]), text)
     return text
