@@ -29,7 +29,7 @@ IN_BRACKETS = re.compile(rf"\((?P<links>{LINK.pattern}(?:; \[[^\[\]\n]+\]\(https
 CHAPTERS = re.compile(r"\b(?:[Cc]hapters? \d\d(?:, \d\d)*(?:,? (?:and|or|to) \d\d)?|0\d (?:and|or|to) [01]\d)\b")
 # Terms of the glossary that the text also says in their everyday sense, or in every other sentence.
 EVERYDAY = {"anomaly", "claim", "contrast", "coupling", "distortion", "ensemble", "entropy", "gap", "inside", "mode"}
-EVERYDAY |= {"nat", "outside", "rate", "squeeze", "threshold"}
+EVERYDAY |= {"grey level", "nat", "outside", "rate", "squeeze", "threshold"}
 NEVER = {"likelihood"}  # of images under a model there, of images given latents in chapter 03
 EMPHASISED = r"(?<!\*)(?P<marks>\*{1,2})(?!\s)(?P<words>[^*\n`]+)(?<!\s)(?P=marks)(?!\*)"
 # What is left as it is: fenced and inline code with its role, mathematics, HTML tags, links, headings.

@@ -1,0 +1,45 @@
+"""The search finds what people type: a word's page is among its first three results."""
+
+import pytest
+
+from tests.conftest import visiting
+
+# What is typed -> the page that answers it; in the glossary, the entry. A word that nothing finds gets a home in the
+# text of a page, or in the line of synonyms ("Also: …") of its entry in the glossary; then it gets a line here.
+TYPED = {
+    "bpd": "glossary#term-bits-per-dimension",
+    "bits per dimension": "02_bits_per_dimension",
+    "normalising": "glossary#term-normalizing-flow",
+    "normalising flow": "glossary#term-normalizing-flow",
+    "normalizing": "05_glow",
+    "normalisation": "glossary#term-actnorm",
+    "grayscale": "glossary#term-grey-level",
+    "greyscale": "glossary#term-grey-level",
+    "OOD": "glossary#term-outside",
+    "anomaly detection": "glossary#term-anomaly",
+    "1x1 convolution": "glossary#term-11-convolution",
+    "GAN": "glossary#term-generative-adversarial-network",
+    "IWAE": "glossary#term-importance-weighted-bound",
+    "ELBO": "glossary#term-ELBO",
+    "typical set": "glossary#term-typical-set",
+}
+# Ids of the index stand in an entry's definition; its term is before that.
+FIND = """async (query) => {
+  const glossary = await (await fetch("book/glossary.html")).text();
+  const page = new DOMParser().parseFromString(glossary, "text/html");
+  const term = (id) => page.getElementById(id)?.closest("dd").previousElementSibling.id;
+  return Search._performSearch(...Search._parseQuery(query)).slice(-3).reverse().map(([name, , anchor]) =>
+    name.replace("book/", "") + (anchor.startsWith("#index-") ? `#${term(anchor.slice(1))}` : anchor));
+}"""
+
+
+@pytest.fixture(scope="module")
+def search(browser, address):
+    with visiting(browser, address, "search.html") as (page, _):
+        page.wait_for_function("Search._index")
+        yield lambda typed: page.evaluate(FIND, typed)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_people_type_leads_to_its_page(search, typed):
+    assert TYPED[typed] in search(typed)
