@@ -69,7 +69,7 @@ def latent_interpolation(frames, costs, stops, start="1", caption="", id="interp
                 ["Sum", "sums", 2],
             ],
         },
-        caption=f"Frames are means of the decoder, with {LEVELS} of its 256 levels. {{caption}}",
+        caption=f"Frames are means of the decoder in {LEVELS} levels. {{caption}}",
         words={"caption": caption},
     )
 
@@ -84,8 +84,7 @@ def _frame(stops, last):
     x = draw.axis(0, last, "", [(k * stride, name) for k, name in enumerate(stops)])
     return draw.plot(
         "{place}",
-        "The decoded image at a point of a path in latent space, which leads from "
-        f"{' to '.join(stops)}; the larger β, the more blurred.",
+        f"A point of a path in latent space from {' to '.join(stops)}, decoded; the larger β, the more blurred.",
         (SIDE + 40, SIDE + 48),
         [
             draw.panel(
@@ -119,9 +118,8 @@ def _plane(betas, rates, distortions):
     y = draw.axis(0, top, "distortion, bits/dim", draw.nice_ticks(0, top))
     return draw.plot(
         f"The sum is smallest at β = {betas[best]}",
-        "Distortion against rate, a dot for each β: from few bits of rate and many of distortion at the largest β to "
-        "the reverse at the smallest. A dashed line joins all points whose sum is as small as that of the best run; "
-        "the other dots lie above it.",
+        "Distortion against rate, a dot for each β; the larger, the less rate and the more distortion. A dashed line "
+        "has the sum of the best run; the other dots lie above it.",
         (400, 290),
         [draw.panel((56, 14, 332, 228), x, y, marks)],
     )
