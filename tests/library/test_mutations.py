@@ -5,6 +5,8 @@ tagged `export` and `check` run in order, as a reader would run them. A check th
 would be decoration.
 """
 
+import ast
+import functools
 import re
 import sys
 import types
@@ -14,7 +16,7 @@ import pytest
 import torch
 
 import likelab
-from tools.chapter import chapters
+from tools.chapter import chapters, export, setup_cell
 
 GLOW, GAUSSIAN = "05_glow.ipynb", "02_bits_per_dimension.ipynb"
 VAE, PIXELCNN = "03_variational_autoencoder.ipynb", "04_pixelcnn.ipynb"
@@ -468,8 +470,8 @@ MUTATIONS = {
     ),
     "cache: the horizontal layer's left pixel is stale": (
         PIXELCNN,
-        "h_left[k], h = h, h +",
-        "h = h +",
+        "h_left[k], h = ",
+        "_, h = ",
         "the cache is stale",
     ),
     "cache: the image's row above is stale": (
@@ -577,13 +579,26 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@functools.cache
+def parts(chapter):
+    """The chapter's imports, exported cells and checks, with one statement a line, however its lines are wrapped."""
+    found = []
+    for cell in chapters.code_cells(chapters.read(chapters.BOOK / chapter)):
+        if chapters.has_tag(cell, "setup"):
+            imports = [
+                n for n in ast.parse(setup_cell.own(cell.source)).body if isinstance(n, ast.Import | ast.ImportFrom)
+            ]
+            found.append(ast.unparse(imports))
+        elif chapters.has_tag(cell, "export") or chapters.has_tag(cell, "check"):
+            found.append(cell.source)
+    mark = "\n\n# --- next cell ---\n\n"
+    wide = ("--line-length=320", "--config=format.skip-magic-trailing-comma=true")
+    return export.ruff("format", *wide, source=mark.join(found)).split(mark.strip())
+
+
 def cells(chapter, old=None, new=None):
     """The chapter's exported and checking cells, with one place changed."""
-    nb = chapters.read(chapters.BOOK / chapter)
-    found = []
-    for cell in chapters.code_cells(nb):
-        if chapters.has_tag(cell, "export") or chapters.has_tag(cell, "check"):
-            found.append(cell.source)
+    found = parts(chapter)
     if old is not None:
         places = sum(source.count(old) for source in found)
         assert places == 1, f"{old!r} stands {places} times in {chapter}: the mutation needs one place"
