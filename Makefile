@@ -74,7 +74,7 @@ students: ## write the student notebooks of coursework/, and prove that they giv
 
 assignment: ## write a cohort's own assignments, to hand out (COHORT=2027)
 	$(call setup,requirements-dev.txt)
-	$(python) -m tools.course.variants $(COHORT)
+	$(python) -m tools.course.students $(or $(COHORT),$(error name the class: make assignment COHORT=2027))
 
 grade: ## mark a folder of submissions (DIR=submissions, ASSIGNMENT=a1, COHORT=2027)
 	$(call setup,requirements-dev.txt)

@@ -26,5 +26,5 @@ def test_from_the_button_to_full_points(environment, published, tmp_path, name):
     made = assignment.load(name, students.COHORT)
     assert re.findall(r"Check of (\w+) passed", printed) == made.items
     (tmp_path / "work").mkdir()
-    found = submission.mark(made, made.world(), done, students.open_to_all(tmp_path / "work"))
+    found = submission.mark(made, made.world(), done, tmp_path / "work")
     assert found["points"] == {item: made.points(item) for item in made.items} and found["notes"] == []

@@ -8,12 +8,12 @@ import os
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from coursework.a1 import variant
 from likelab.errors import DataError
 from tests.support import small_assignment as small
-from tools.chapter import chapters
+from tools.chapter import chapters, convert
 from tools.course import assignment, grade, points, sandbox, students, submission
 from tools.course.sandbox import Refused
 
@@ -26,7 +26,7 @@ def made(tmp_path, monkeypatch):
 
 
 def marked(made, nb, folder):
-    return submission.mark(made, made.world(), nb, students.open_to_all(folder), [assignment.FOLDER])
+    return submission.mark(made, made.world(), nb, folder, [assignment.FOLDER])
 
 
 # --- What students get ---
@@ -62,7 +62,7 @@ def test_a_leak_is_found(made, tmp_path):
 def test_the_notebooks_in_the_book_are_the_masters(tmp_path):
     for name in assignment.names():
         made = assignment.load(name, students.COHORT)
-        fresh = assignment.readable(made.notebook())
+        fresh = convert.formatted(made.notebook())
         stored = chapters.read(students.PAGES / f"{name}.ipynb")
         assert stored == fresh, "run `make students`"
         assert students.leaks(made, [chapters.BOOK]) == []
@@ -90,8 +90,8 @@ def test_cells_are_matched_however_they_were_moved(made):
     stub.id = "a-copy"
     nb.cells = [shout, stub, times, helper]
     found = submission.answers(made, nb)
-    assert found.items == {"times": [small.TIMES], "shout": [small.SHOUT]}  # the untouched copy does not count
-    assert found.extra["after", "times"] == ["helper = 1"] and found.loose == []
+    assert found.cells == {"times": [small.TIMES, "helper = 1"], "shout": [small.SHOUT]}  # without the untouched copy
+    assert found.answered == {"times", "shout"} and found.loose == []
     assert found.notes == [
         "cells restored that were missing: given tools, check times, check shout",
         "cells that are there twice: item times",
@@ -103,11 +103,11 @@ def test_cells_without_ids_or_tags_are_found(made):
     nb = small.answered(made, times=small.TIMES, shout=small.SHOUT)
     for cell in nb.cells:
         cell.id = "x"
-    assert submission.answers(made, nb).items == {"times": [small.TIMES], "shout": [small.SHOUT]}
+    assert submission.answers(made, nb).cells == {"times": [small.TIMES], "shout": [small.SHOUT]}
     for cell in nb.cells:
         cell.metadata = nbformat.from_dict({})
     found = submission.answers(made, nb)
-    assert found.loose == [small.TIMES, small.SHOUT] and not found.items
+    assert found.loose == [small.TIMES, small.SHOUT] and not found.cells
 
 
 def test_without_any_mark_answers_count_all_the_same(made, tmp_path):
@@ -209,7 +209,7 @@ def test_the_process_sees_no_masters_and_no_network_and_writes_nowhere_else(made
         pytest.skip("no name spaces here")
     masters = chapters.ROOT / "coursework"
     (tmp_path / "work").mkdir()
-    session = sandbox.Session(students.open_to_all(tmp_path / "work"), [masters])
+    session = sandbox.Session(tmp_path / "work", [masters])
     try:
         session.run(f"import os, socket\ndef look(): return os.listdir({str(masters)!r})")
         assert session.call("look", []) == ()
@@ -224,7 +224,7 @@ def test_the_process_sees_no_masters_and_no_network_and_writes_nowhere_else(made
 
 
 def test_a_check_may_run_the_notebook_once_more_after_a_cell_of_its_own(made, tmp_path):
-    session = sandbox.Session(students.open_to_all(tmp_path), [assignment.FOLDER])
+    session = sandbox.Session(tmp_path, [assignment.FOLDER])
     try:
         for source in ("import math", "HALF_TURN = math.pi", "def times(x): return HALF_TURN * x"):
             session.run(source)
@@ -374,6 +374,37 @@ def test_another_assignment_is_named_and_not_marked(made, tmp_path):
     assert found["failed"] == f"it is assignment a3, not {made.name}: ASSIGNMENT=a3 marks it"
 
 
+def test_of_several_notebooks_the_assignments_own_is_marked(made, tmp_path):
+    folder = tmp_path / "in" / "ann"
+    small.save(small.answered(made, times=small.TIMES), folder / "final.ipynb")
+    small.save(new_notebook(cells=[new_code_cell("1")]), folder / "draft.ipynb")
+    found = grade.mark(made, made.world(), folder, [])
+    assert found["points"]["times"] == 3 and found["notes"] == ["2 notebooks in the folder, of small: final.ipynb"]
+    small.save(made.notebook(), folder / "old" / "small.ipynb")
+    found = grade.mark(made, made.world(), folder, [])
+    assert found["failed"] == "3 notebooks in the folder, of small: final.ipynb, small.ipynb"
+
+
+def test_another_cohort_is_named(made, tmp_path, monkeypatch, capsys):
+    small.save(small.answered(small.load(2027), times=small.TIMES), tmp_path / "in" / "a.ipynb")
+    small.save(small.answered(made, times=small.TIMES), tmp_path / "in" / "b.ipynb")
+    monkeypatch.setattr("sys.argv", ["grade", str(tmp_path / "in"), "--assignment", "small"])
+    grade.main()
+    said = capsys.readouterr().out.splitlines()
+    assert "Marking 2 submissions as small of cohort 2026." in said
+    assert [line for line in said if "but marked as" in line] == [
+        "a.ipynb: of cohort 2027, but marked as 2026; is COHORT=2026 right?"
+    ]
+
+
+def test_a_text_in_another_cell_is_not_lost(made):
+    nb = small.answered(made)
+    nb.cells.append(new_markdown_cell("My text."))
+    assert submission.answers(made, nb).texts == {"in other cells": "My text."}
+    next(cell for cell in nb.cells if cell.id == "small-text-why").source = "Here."
+    assert submission.answers(made, nb).texts == {"why": "Here."}
+
+
 # --- Points for learning platforms ---
 
 GRADES = [
@@ -416,6 +447,9 @@ def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch
         grade.table(table, tmp_path / f"{name}.csv", guard=False)
     arguments = [str(tmp_path / "grades.csv"), str(tmp_path / "export.csv"), "Small (47)"]
     monkeypatch.setattr("sys.argv", ["points", *arguments])
+    assert list(points.unmarked(GRADES)) == [
+        "why (by hand, of 2): no points yet for 2, which count 0: Ann Lee_222_assignsubmission_file_, nobody.ipynb"
+    ]
     assert points.main() and points.read(tmp_path / "export-filled.csv")[2][4:] == ["=A", "6.5", "88"]
 
 
@@ -428,8 +462,8 @@ def test_wrong_answers_lose_points_and_right_ones_do_not(name, tmp_path, monkeyp
     """Every wrong answer loses points of its item; every right one, however it is written, gets all of them."""
     wrong = __import__(f"coursework.{name}.wrong", fromlist=["wrong"])
     made = assignment.load(name, 2026)
-    world, folder = made.world(), students.open_to_all(tmp_path)
-    session, spare = (sandbox.Session(folder, [assignment.FOLDER]) for _ in range(2))
+    world = made.world()
+    session, spare = (sandbox.Session(tmp_path, [assignment.FOLDER]) for _ in range(2))
     given = [cell.student for cell in made.cells if cell.kind == "given"] + [wrong.IMPORTS]
 
     @contextlib.contextmanager

@@ -23,12 +23,10 @@ import jupytext
 import nbformat
 
 from likelab.errors import DataError
-from tools.chapter import chapters, convert, setup_cell
+from tools.chapter import chapters, setup_cell
 
-FOLDER = Path(
-    os.environ.get("COURSEWORK") or chapters.ROOT / "coursework"
-).resolve()  # a private copy may lie elsewhere
-KINDS = ("setup", "given", "item", "check", "text")
+# A private copy may lie elsewhere.
+FOLDER = Path(os.environ.get("COURSEWORK") or chapters.ROOT / "coursework").resolve()
 SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n(?P<text>.*?)^ *# END SOLUTION\n?", re.M | re.S)
 GAP = "raise NotImplementedError  # your answer"
 NOT_ALL = (
@@ -47,7 +45,7 @@ class Code(str):
 class Cell:
     """A cell of a master: its kind and name by its tag, its text there, for students, and with the solution."""
 
-    kind: str  # of KINDS, or "words"
+    kind: str  # the first word of its tag, or "words"
     name: str
     id: str
     master: str
@@ -132,8 +130,6 @@ def load(name, cohort):
     counts = {}
     for cell in nb.cells:
         kind, _, own = (cell.metadata.get("tags") or ["words"])[0].partition(":")
-        if kind not in (*KINDS, "words"):
-            raise DataError.about(FOLDER / name / "master.py", f"a tag of {', '.join(KINDS)}", kind, "Mend it.")
         counts[kind] = counts.get(kind, 0) + 1
         if kind == "setup":
             cell.source = setup_cell.source(chapters.ROOT, "coursework")
@@ -177,8 +173,3 @@ def solution_lines(made):
     texts.append((FOLDER / made.name / "checks.py").read_text("utf-8"))
     lines = {" ".join(line.split()) for text in texts for line in text.splitlines()}
     return {line for line in lines if len(line) >= 25 and not line.startswith(("#", "import ", "from "))}
-
-
-def readable(nb):
-    """The notebook with its code formatted as in chapters, and the ids that it had."""
-    return convert.formatted(nb)

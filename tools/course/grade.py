@@ -13,6 +13,7 @@ A submission is a notebook in the folder, or a folder in it that holds one. Besi
 Each submission runs in a process of its own, on a copy of its folder (sandbox.py).
 """
 
+import contextlib
 import csv
 import hashlib
 import html
@@ -39,30 +40,38 @@ def submissions(folder):
     return {path.name: path for path in sorted(Path(folder).iterdir()) if not path.name.startswith((".", "__"))}
 
 
-def notebook_of(path):
-    """The notebook of a submission. Raises submission.Unreadable where there is none, or more than one."""
+def notebook_of(made, path):
+    """The notebook of a submission and what was unusual: (notebook, notes). Raises submission.Unreadable."""
     if path.is_symlink():
         raise submission.Unreadable("it is a link, not a file")
-    if path.is_file():
-        if path.suffix != ".ipynb":
-            raise submission.Unreadable(f"a file {path.suffix or 'without an ending'}, not a notebook")
-        return path
-    found = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and not p.is_symlink()]
+    if path.is_file() and path.suffix != ".ipynb":
+        raise submission.Unreadable(f"a file {path.suffix or 'without an ending'}, not a notebook")
+    found, said = [path], []
+    if path.is_dir():
+        found = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and not p.is_symlink()]
+    if len(found) > 1:
+        ours = [each for each in found if says(each) == made.name]
+        said = [f"{len(found)} notebooks in the folder, of {made.name}: {', '.join(p.name for p in ours) or 'none'}"]
+        found = ours
     if len(found) != 1:
-        names = ", ".join(p.name for p in found[:4])
-        raise submission.Unreadable(f"{len(found)} notebooks in the folder: {names}" if found else "no notebook in it")
-    return found[0]
+        raise submission.Unreadable(*said or ["no notebook in it"])
+    nb, notes = submission.read(found[0])
+    name, _ = submission.origin(nb)
+    if name not in (None, made.name):
+        raise submission.Unreadable(f"it is assignment {name}, not {made.name}: ASSIGNMENT={name} marks it")
+    return nb, [*said, *notes]
+
+
+def says(path):
+    """The assignment that a notebook says it is of, or None."""
+    with contextlib.suppress(submission.Unreadable):
+        return submission.origin(submission.read(path)[0])[0]
 
 
 def mark(made, world, path, hide):
     """The marking of one submission; where nothing can be marked, `failed` says why."""
     try:
-        source = notebook_of(path)
-        nb, notes = submission.read(source)
-        told = nb.metadata.get("likelab")
-        told = told.get("assignment") if isinstance(told, dict) else None
-        if isinstance(told, str) and told.isidentifier() and told != made.name:
-            raise submission.Unreadable(f"it is assignment {told}, not {made.name}: ASSIGNMENT={told} marks it")
+        nb, notes = notebook_of(made, path)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as top:
             folder = Path(top) / "work"
             if path.is_dir() and sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) < LARGEST:
@@ -80,7 +89,7 @@ def mark(made, world, path, hide):
     except Exception as error:  # whatever it is, it is this submission's alone
         why = f"it could not be marked ({type(error).__name__}: {error})"[:300]
     nothing = {"points": dict.fromkeys(made.items, 0), "messages": {item: [] for item in made.items}}
-    return nothing | {"notes": [], "texts": {}, "failed": why}
+    return nothing | {"notes": [], "texts": {}, "cohort": None, "failed": why}
 
 
 def digest(made, path):
@@ -88,10 +97,8 @@ def digest(made, path):
     found = hashlib.sha256(f"{made.name} {made.cohort}".encode())
     parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for part in [*sorted((assignment.FOLDER / made.name).glob("*.py")), *parts]:
-        found.update(part.name.encode())
         with part.open("rb") as file:
-            while block := file.read(1 << 20):
-                found.update(block)
+            found.update(part.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()
 
 
@@ -124,39 +131,23 @@ def marked(made, folder, out, processes):
 
 
 def by_hand(path):
-    """{submission: {column: points}} that somebody wrote into grades.csv, which is about to be written anew."""
+    """{submission: its row} of a grades.csv that is about to be written anew, with points that somebody entered."""
     if not path.exists():
         return {}
-    with io.StringIO(path.read_text("utf-8-sig"), newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        row["submission"]: {k: v for k, v in row.items() if k and "(by hand" in k}
-        for row in rows
-        if "submission" in row
-    }
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return {row.get("submission"): row for row in csv.DictReader(file)}
 
 
 def grades(made, results, kept):
     """Rows of grades.csv; kept: points that are there already, as `by_hand` gives them."""
     heads = [column for item in made.items for column in (item, f"{item}: message")]
     texts = [f"{text} (by hand, of {points})" for text, points in made.texts.items()]
-    yield [
-        "submission",
-        "points by program",
-        *heads,
-        *texts,
-        "notes",
-    ]
+    yield ["submission", "points by program", *heads, *texts, "notes"]
     for name, found in results.items():
         points = [v for item in made.items for v in (found["points"][item], " ".join(found["messages"][item]))]
-        notes = "; ".join([*([f"NOT MARKED: {found['failed']}"] if found["failed"] else []), *found["notes"]])
-        yield [
-            name,
-            sum(found["points"].values()),
-            *points,
-            *[kept.get(name, {}).get(text, "") for text in texts],
-            notes,
-        ]
+        texts_points = [kept.get(name, {}).get(text, "") for text in texts]
+        notes = [f"NOT MARKED: {found['failed']}"] if found["failed"] else []
+        yield [name, sum(found["points"].values()), *points, *texts_points, "; ".join([*notes, *found["notes"]])]
 
 
 def statistics(made, results):
@@ -211,20 +202,16 @@ def grade(made, folder, out, processes):
     (out / "feedback").mkdir(exist_ok=True)
     for name, found in results.items():
         files.write(out / "feedback" / f"{name}.html", page(made, name, found))
-    parts = [
-        f"# {name}\n\n## {text}\n\n{words}\n"
-        for name, found in results.items()
-        for text, words in found["texts"].items()
-    ]
-    files.write(out / "texts.md", "\n".join(parts))
+    texts = [(name, *text) for name, found in results.items() for text in found["texts"].items()]
+    files.write(out / "texts.md", "\n".join(f"# {name}\n\n## {text}\n\n{words}\n" for name, text, words in texts))
     return results
 
 
 def main():
     parser = chapters.parser(__doc__)
     parser.add_argument("folder", help="of the submissions")
-    parser.add_argument("--assignment", default="a1", choices=assignment.names())
-    parser.add_argument("--cohort", type=int, default=students.COHORT)
+    parser.add_argument("--assignment", default="a1", choices=assignment.names(), help="without it %(default)s")
+    parser.add_argument("--cohort", type=int, default=students.COHORT, help="without it %(default)s, the book's own")
     parser.add_argument("--out", type=Path, help="where to write; else beside the folder")
     parser.add_argument("--processes", type=int, default=run_chapters.cpu_count(), help="submissions at a time")
     options = parser.parse_args()
@@ -233,20 +220,22 @@ def main():
         expected = "a folder with submissions in it"
         raise DataError.about(options.folder or "DIR", expected, "none", "make grade DIR=path/to/submissions")
     if not sandbox.isolation()[0]:
-        print(
-            "Here are no name spaces: submissions may read the masters, use the network, write files. Use a container."
-        )
+        print("No name spaces here: submissions may read the masters, use the network, write files. Use a container.")
     out = (options.out or folder.with_name(f"{folder.name}-marked")).resolve()
     made = assignment.load(options.assignment, options.cohort)
+    print(f"Marking {len(submissions(folder))} submissions as {made.name} of cohort {made.cohort}.", flush=True)
     if findings := students.proved(made):  # this machine, this cohort: before anyone is marked by them
         raise DataError(f"The solution is not marked as one: {findings[0]} Mend that first.")
     results = grade(made, folder, out, options.processes)
-    failed = {name: found["failed"] for name, found in results.items() if found["failed"]}
-    for name, why in failed.items():
-        print(f"{name}: {why}")
-    print(f"{len(results) - len(failed)} of {len(results)} marked. Points: {out / 'grades.csv'}")
+    for name, found in results.items():
+        if found["failed"]:
+            print(f"{name}: {found['failed']}")
+        elif found["cohort"] not in (None, made.cohort):
+            print(f"{name}: of cohort {found['cohort']}, but marked as {made.cohort}; is COHORT={made.cohort} right?")
+    read = [found for found in results.values() if not found["failed"]]
+    print(f"{len(read)} of {len(results)} marked. Points: {out / 'grades.csv'}")
     item, best, mean, *_, told = list(statistics(made, results))[1]
-    if len(failed) < len(results) and mean < best:
+    if read and mean < best:
         print(f"Most points were lost in {item}, mean {mean} of {best}: {told}")
 
 

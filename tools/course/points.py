@@ -5,8 +5,8 @@
 
 A row of the export belongs to the submission whose name holds the row's number as a word of its own: Canvas names files
 `doejane_ID_…`, Moodle folders `Jane Doe_PARTICIPANT_…`. Names of people are never compared. Points are those of the
-program and, where they were filled in, those of the texts. The result lies beside the export, as NAME-filled.csv, with
-every other cell as it was; what does not match is said.
+program and those that somebody entered for the texts. The result lies beside the export, as NAME-filled.csv, with every
+other cell as it was; what does not match is said, and which texts have no points yet.
 """
 
 import csv
@@ -41,6 +41,15 @@ def totals(rows):
     return found
 
 
+def unmarked(rows):
+    """A sentence for each free text that has no points yet in some rows of grades.csv."""
+    for place, name in enumerate(rows[0]):
+        without = [row[0] for row in rows[1:] if "(by hand, of " in name and not row[place].strip()]
+        if without:
+            more = f" and {len(without) - 10} more" if len(without) > 10 else ""
+            yield f"{name}: no points yet for {len(without)}, which count 0: {', '.join(without[:10])}{more}"
+
+
 def filled(export, points, column):
     """The export's rows with points in a column, and what did not match, in sentences.
 
@@ -70,7 +79,9 @@ def main():
     parser.add_argument("export", type=Path)
     parser.add_argument("column")
     options = parser.parse_args()
-    rows, said = filled(read(options.export), totals(read(options.grades)), options.column)
+    marked = read(options.grades)
+    rows, said = filled(read(options.export), totals(marked), options.column)
+    said += unmarked(marked)
     target = options.export.with_name(f"{options.export.stem}-filled.csv")
     grade.table(rows, target, guard=False)
     print("\n".join([*said, f"{target} written; import it there"]))

@@ -79,6 +79,7 @@ class Session:
 
     def __init__(self, folder, hide=()):
         self.folder, self.hide = folder, list(hide)
+        os.chmod(folder, 0o777)  # for whoever it runs as
         self.ran, self.process, self.line, self.starts = [], None, None, 0
         self.end = time.monotonic() + SUBMISSION
 

@@ -1,19 +1,21 @@
-"""Write the student notebooks that the book shows, and prove that they give nothing away.
+"""Write the student notebooks of all assignments, and prove that they give nothing away.
 
-    python -m tools.course.students
+    python -m tools.course.students         those of the book, book/coursework/NAME.ipynb
+    python -m tools.course.students 2027    those of a class, _build/coursework/2027/NAME.ipynb, to hand out
 
-For each assignment book/coursework/NAME.ipynb is derived from its master. The solution must get all points and the
-untouched notebook none; no line of a solution or of a hidden check may be in the book or in the site that was built.
+A cohort has conventions and constants of its own, so that another year's answers fail. The solution must get all points
+and the untouched notebook none; no line of a solution or of a hidden check may be in the book or in the site that was
+built.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from tools.chapter import chapters
+from tools.chapter import chapters, convert
 from tools.course import assignment, submission
 
-COHORT = 2026  # of the notebooks in the book; a class gets its own from `make assignment`
+COHORT = 2026  # of the notebooks in the book
 PAGES = chapters.BOOK / "coursework"
 TEXT = {".html", ".ipynb", ".js", ".json", ".md", ".py", ".txt", ".xml"}
 
@@ -27,18 +29,12 @@ def proved(made):
             for cell in nb.cells:
                 cell.source += "\n# touched" if cell.cell_type == "code" else ""
         with tempfile.TemporaryDirectory() as folder:
-            marked = submission.mark(made, world, nb, open_to_all(folder))
+            marked = submission.mark(made, world, nb, folder)
         for item in made.items:
             if marked["points"][item] != share * made.points(item):
                 why = " ".join(marked["messages"][item])
                 findings.append(f"{made.name}: the {version} gets {marked['points'][item]} points for {item}. {why}")
     return findings
-
-
-def open_to_all(folder):
-    """The folder, with the right to write for whoever the submission runs as."""
-    Path(folder).chmod(0o777)
-    return folder
 
 
 def leaks(made, folders):
@@ -53,17 +49,19 @@ def leaks(made, folders):
 
 
 def main():
-    PAGES.mkdir(exist_ok=True)
-    findings = []
+    parser = chapters.parser(__doc__)
+    parser.add_argument("cohort", type=int, nargs="?", help="a year, or any whole number; without it the book's own")
+    cohort = parser.parse_args().cohort
+    out = PAGES if cohort is None else chapters.ROOT / "_build" / "coursework" / str(cohort)
+    out.mkdir(parents=True, exist_ok=True)
+    site, findings = chapters.ROOT / "_build" / "html", []
     for name in assignment.names():
-        made = assignment.load(name, COHORT)
+        made = assignment.load(name, COHORT if cohort is None else cohort)
         findings += proved(made)
-        chapters.write(assignment.readable(made.notebook()), PAGES / f"{name}.ipynb")
-        print(f"{PAGES / name}.ipynb written: {len(made.items)} items, {sum(map(made.points, made.items))} points")
-        site = chapters.ROOT / "_build" / "html"
+        chapters.write(convert.formatted(made.notebook()), out / f"{name}.ipynb")
+        print(f"{out / name}.ipynb written: {len(made.items)} items, {sum(map(made.points, made.items))} points")
         findings += leaks(made, [chapters.BOOK, *([site] if site.exists() else [])])
-    for finding in findings:
-        print(finding, file=sys.stderr)
+    print(*findings, sep="\n", end="", file=sys.stderr)
     return bool(findings)
 
 

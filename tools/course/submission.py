@@ -23,11 +23,10 @@ class Unreadable(Exception):
 class Answers:
     """What the student wrote, by the cells of the master."""
 
-    items: dict = field(default_factory=lambda: defaultdict(list))  # {item: sources, in their order}
+    cells: dict = field(default_factory=lambda: defaultdict(list))  # {item: sources, cells of their own among them}
+    answered: set = field(default_factory=set)  # items; those too whose cells are gone, as others may hold the answer
     texts: dict = field(default_factory=dict)  # {free text: what was written}
-    extra: dict = field(default_factory=lambda: defaultdict(list))  # {("before" or "after", item): cells of their own}
     loose: list = field(default_factory=list)  # cells of their own that belong to no item, to be run first
-    missing: set = field(default_factory=set)  # items whose cells are gone: their answers may be in other cells
     notes: list = field(default_factory=list)  # what was unusual, in words
 
 
@@ -39,18 +38,14 @@ def read(path):
     if size > LARGEST:
         raise Unreadable(f"the file has {size >> 20} MiB, more than {LARGEST >> 20}")
     content, notes = path.read_bytes(), []
-    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
-        if encoding == "utf-16" and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-            continue
-        try:
-            text = content.decode(encoding)
-        except UnicodeError:
-            continue
-        if encoding != "utf-8-sig":
-            notes.append(f"the file is encoded as {encoding}; read as such")
-        break
-    else:
-        raise Unreadable("the file is no text, so no notebook")
+    encoding = json.detect_encoding(content)
+    try:
+        text = content.decode(encoding)
+    except UnicodeError:
+        encoding = "cp1252"
+        text = content.decode(encoding, errors="replace")
+    if not encoding.startswith("utf-8"):
+        notes.append(f"the file is encoded as {encoding}; read as such")
     try:
         nb = nbformat.reads(text, as_version=4)
         for cell in nb.cells:
@@ -62,38 +57,49 @@ def read(path):
     return nb, notes
 
 
+def origin(nb):
+    """Which assignment and which cohort a notebook says it is of, or None: (name, cohort)."""
+    own = nb.metadata.get("likelab")
+    name, cohort = (own.get(key) if isinstance(own, dict) else None for key in ("assignment", "cohort"))
+    is_name = isinstance(name, str) and name.isidentifier()
+    return name if is_name else None, cohort if isinstance(cohort, int) else None
+
+
 def answers(made, nb):
     """Match the cells of a notebook with the master's: by tag, else by id, else by text."""
     known = {}
     for cell in made.cells:
         known[f"{cell.kind}:{cell.name}".rstrip(":")] = known[cell.id] = cell
     by_text = {squeezed(cell.student): cell for cell in made.cells}
-    found, seen, waiting, near_item = Answers(), defaultdict(int), [], None
+    found, seen, waiting, near, other = Answers(), defaultdict(int), [], None, []
     for cell in nb.cells:
         tags = [tag for tag in cell.metadata.get("tags", []) if isinstance(tag, str) and tag in known]
         master = known[tags[0]] if tags else known.get(cell.get("id")) or by_text.get(squeezed(cell.source))
         if master is None:
-            if cell.cell_type != "code" or not cell.source.strip():
-                continue
-            (found.extra["after", near_item] if near_item else waiting).append(cell.source)
+            if cell.cell_type == "code":
+                (found.cells[near] if near else waiting).append(cell.source)
+            else:
+                other.append(cell.source)
             continue
         seen[master.id] += 1
-        near_item = master.name if master.kind == "item" else None
+        changed, near = squeezed(cell.source) != squeezed(master.student), None
         if master.kind == "item":
-            if squeezed(cell.source) != squeezed(master.student):
-                found.items[master.name].append(cell.source)
-            found.extra["before", master.name] += waiting
+            near = master.name
+            found.cells[near] += [*waiting, *([cell.source] if changed else [])]
+            found.answered |= {near} if changed else set()
             waiting = []
-        elif master.kind == "text" and squeezed(cell.source) != squeezed(master.student):
+        elif master.kind == "text" and changed:
             found.texts[master.name] = f"{found.texts.get(master.name, '')}\n\n{cell.source}".strip()
     missing = [cell for cell in made.cells if cell.kind in ("item", "given", "check") and not seen[cell.id]]
     twice = [cell for cell in made.cells if cell.kind in ("item", "check") and seen[cell.id] > 1]
-    if missing:
-        found.notes.append(f"cells restored that were missing: {', '.join(f'{c.kind} {c.name}' for c in missing)}")
-    if twice:
-        found.notes.append(f"cells that are there twice: {', '.join(f'{c.kind} {c.name}' for c in twice)}")
+    for cells, what in ((missing, "restored that were missing"), (twice, "that are there twice")):
+        if cells:
+            found.notes.append(f"cells {what}: {', '.join(f'{cell.kind} {cell.name}' for cell in cells)}")
     if gone := {cell.name for cell in missing if cell.kind == "item"}:
-        found.missing, found.loose = gone, waiting
+        found.answered |= gone
+        found.loose = waiting
+    if other and made.texts.keys() - found.texts:
+        found.texts["in other cells"] = "\n\n".join(other)
     return found
 
 
@@ -131,19 +137,18 @@ class Marking:
         for source in found.loose:
             self.quietly(source, "a cell of their own")
         for cell in self.made.cells:
-            if cell.kind == "given" and (error := self.quietly(cell.student, f"the cell {cell.name}")):
-                self.notes.append(f"the cell {cell.name} stops: {error}")
-            if cell.kind == "item":
-                for source in found.extra["before", cell.name]:
-                    self.quietly(source, "a cell of their own")
-                for source in [*found.items[cell.name], *found.extra["after", cell.name]]:
-                    if (error := self.quietly(source, f"the cell {cell.name}")) is not None:
-                        self.messages[cell.name].append(f"The cell stops: {error}.")
+            name = cell.name
+            if cell.kind == "given" and (error := self.quietly(cell.student, f"the cell {name}")):
+                self.notes.append(f"the cell {name} stops: {error}")
+            elif cell.kind == "item":
+                errors = [self.quietly(source, f"the cell {name}") for source in found.cells[name]]
+                self.messages[name] += [f"The cell stops: {error}." for error in errors if error is not None]
+            elif cell.kind == "check" and name in found.answered:
+                self.item(name)
+                if self.points[name] == self.made.points(name):  # what stopped was no part of the answer
+                    self.messages[name] = []
             elif cell.kind == "check":
-                if found.items[cell.name] or cell.name in found.missing:
-                    self.item(cell.name)
-                else:
-                    self.messages[cell.name] = ["Not answered."]
+                self.messages[name] = ["Not answered."]
 
     def quietly(self, source, what):
         """Run a cell; returns its error, if there is one."""
@@ -155,12 +160,10 @@ class Marking:
             self.notes.append(f"{what}: {error}")
             return str(error)
 
-    def item(self, name, answer=()):
+    def item(self, name):
         """Mark an item, as it stands in the process now."""
         student, master = Student(self.session), SimpleNamespace(**self.world)
-        calls = {
-            function: getattr(student, function) for function in assignment.functions(self.made.cell("item", name))
-        }
+        calls = {each: getattr(student, each) for each in assignment.functions(self.made.cell("item", name))}
         visible = compile(self.made.cell("check", name).solution, f"<check of {name}>", "exec")
         tests = [(lambda: exec(visible, self.world | calls), self.made.visible[name], "")]
         hidden = [check for check in self.made.hidden if check.item == name]
@@ -189,7 +192,7 @@ class Marking:
 
 
 def mark(made, world, nb, folder, hide=()):
-    """Mark a notebook in a folder of its own. Returns {"points", "messages", "notes", "texts"}, all plain."""
+    """Mark a notebook in a folder of its own. Returns {"points", "messages", "notes", "texts", "cohort"}, all plain."""
     found = answers(made, nb)
     session = Session(folder, hide)
     marking = Marking(made, world, session)
@@ -197,12 +200,8 @@ def mark(made, world, nb, folder, hide=()):
         marking.all(found)
     finally:
         session.stop()
-    own = nb.metadata.get("likelab", {})
-    if isinstance(own, dict) and own.get("cohort") not in (None, made.cohort):
-        found.notes.append(f"the notebook is of cohort {json.dumps(own['cohort'])[:20]}")
-    return {
-        "points": marking.points,
-        "messages": marking.messages,
-        "notes": found.notes + marking.notes,
-        "texts": found.texts,
-    }
+    _, cohort = origin(nb)
+    if cohort not in (None, made.cohort):
+        found.notes.append(f"the notebook is of cohort {cohort}")
+    told = {"points": marking.points, "messages": marking.messages, "texts": found.texts, "cohort": cohort}
+    return told | {"notes": found.notes + marking.notes}
