@@ -11,7 +11,7 @@
 # - build the masks of a PixelCNN for any reading order, and find its blind spot (chapter 04);
 # - prove on a tiny domain that probabilities sum to one, and say in words when two likelihoods may be compared.
 #
-# **Time** four to six hours. **Needs** chapters 02 to 04. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: conventions in bold type are this cohort's own.
+# **Time** two to four hours. **Needs** chapters 02 to 04. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: conventions in bold type are this cohort's own.
 #
 # </div>
 #

@@ -11,7 +11,7 @@
 # - check any log-determinant against automatic differentiation;
 # - predict by the second-order argument which of two sets a flow of constant volume prefers, and by how much (chapter 09).
 #
-# **Time** five to seven hours. **Needs** chapters 02, 05 and 09. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: conventions in bold type are this cohort's own.
+# **Time** three to five hours. **Needs** chapters 02, 05 and 09. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: conventions in bold type are this cohort's own.
 #
 # </div>
 #

@@ -11,7 +11,7 @@
 # - find test images that were seen in training, and choose between scores without looking at the test;
 # - design an anomaly score under rules, and explain where it fails (chapter 11).
 #
-# **Time** six to ten hours, most of them for the score. **Needs** chapters 07, 10 and 11. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: images and the conventions in bold type are this cohort's own.
+# **Time** three to six hours, most of them for the score. **Needs** chapters 07, 10 and 11. **Points** 25 for code, marked by a program, and 5 for a text, marked by a person. **Cohort** @COHORT@: images and the conventions in bold type are this cohort's own.
 #
 # </div>
 #
