@@ -33,6 +33,7 @@ def judge(name, cohort):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,  # so that an interrupted cell does not end it
     )
 
 

@@ -30,8 +30,9 @@ from likelab.errors import DataError
 from tools.chapter import chapters
 from tools.course import assignment, students
 
+TOOLS = chapters.ROOT / "_build" / "tools"
 SHIPPED = ("_config.yml", "book/likelab", "tools/__init__.py", "tools/chapter", "tools/course", "tools/website")
-NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "wrong.py", "blind.py")
+NOT_SHIPPED = shutil.ignore_patterns("__pycache__", ".*", "wrong.py", "blind.py")
 # Of requirements.txt, what a notebook and its checks import; pybtex and psutil come with tools/.
 NEEDED = ("torch", "numpy", "scipy", "matplotlib", "pillow", "psutil", "pybtex")
 CPU_BUILDS = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -42,7 +43,7 @@ CPU_BUILDS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 def environment(tool):
     """The folder with a tool's commands; its environment is made where it is not there, or its list has changed."""
-    folder = chapters.ROOT / "_build" / "tools" / tool
+    folder = TOOLS / tool
     wanted = chapters.ROOT / f"requirements-{tool}.txt"
     lock = chapters.ROOT / "locks" / wanted.name
     stamp, made_of = folder / "made.txt", f"{sys.prefix}\n{wanted.read_text('utf-8')}{lock.read_text('utf-8')}"
@@ -214,11 +215,27 @@ def otter_points(command, archive, notebook, folder):
 
 # --- nbgrader ---
 
-SETTINGS = """c = get_config()
+SETTINGS = """from nbgrader.preprocessors import (
+    CheckCellMetadata, ClearOutput, DeduplicateIds, OverwriteCells, OverwriteKernelspec
+)
+
+
+class Deduplicated(DeduplicateIds):  # which leaves the copy of a cell in a state that stops the whole class
+    def preprocess_cell(self, *arguments):
+        cell, resources = super().preprocess_cell(*arguments)
+        if cell.metadata.get("nbgrader") == {{}}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
+c = get_config()
 c.CourseDirectory.course_id = {course!r}
 c.ClearSolutions.code_stub = {{"python": {gap!r}}}
 c.ClearSolutions.text_stub = {text!r}
-c.OverwriteCells.add_missing_cells = True  # a test that was deleted comes back
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput, Deduplicated, OverwriteKernelspec, OverwriteCells, CheckCellMetadata
+]
+c.OverwriteCells.add_missing_cells = True  # a check that was deleted comes back
 c.Execute.timeout = 60  # seconds of a cell
 """
 # In place of a notebook's own names, which may be anything; grading/ lies above the folder that marks a submission.

@@ -51,16 +51,20 @@ def narrowed(made, item, check):
     return replace(made, visible=made.visible | ({item: 0} if check else {}), hidden=hidden)
 
 
+def marked(made, world, item, check, requests, answers):
+    """What an item, or a check of it, is worth: {"points", "messages"}. The rest is as in exported.points."""
+    marking = submission.Marking(narrowed(made, item, check), world, Session(requests, answers))
+    marking.item(item)
+    return {"points": marking.points[item], "messages": marking.messages[item]}
+
+
 def main():
     line, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115 (what a check prints is no message)
     made = assignment.load(sys.argv[1], int(sys.argv[2]))
     world = made.world()
     for asked in iter(sys.stdin.readline, ""):
         asked = json.loads(asked)
-        item = asked["item"]
-        marking = submission.Marking(narrowed(made, item, asked["check"]), world, Session(line, sys.stdin))
-        marking.item(item)
-        tell(line, {"points": marking.points[item], "messages": marking.messages[item]})
+        tell(line, marked(made, world, asked["item"], asked["check"], line, sys.stdin))
 
 
 if __name__ == "__main__":
