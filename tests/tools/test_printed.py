@@ -20,7 +20,14 @@ def cell(text, *tags):
 
 def test_text_of_the_tagged_cells_and_of_no_others():
     nb = new_notebook(cells=[cell("no\n"), cell("kernel 1\n", "hide-input", "crops"), cell("kernel 2\n", "crops")])
-    assert printed.printed(nb, "crops") == "kernel 1\nkernel 2\n"
+    assert printed.printed(nb, "crops") == "kernel 1\nkernel 2"
+
+
+def test_a_table_as_text():
+    shown = cell("kernel 1\n", "crops")
+    bundle = {"text/html": "<table>…</table>", "text/plain": "Gaps\n\nkernel   gap\nnearest    1"}
+    shown.outputs.append(new_output("execute_result", bundle, execution_count=1))
+    assert printed.printed(new_notebook(cells=[shown]), "crops") == "kernel 1\nGaps\n\nkernel   gap\nnearest    1"
 
 
 @pytest.mark.parametrize("cells", [[], [cell("text", "other")], [cell(" \n", "crops")]])

@@ -1,4 +1,4 @@
-"""Show as Markdown what a chapter's cells with some tag have printed, such as the table of chapter 10's kernels.
+"""Show as Markdown what a chapter's cells with some tag have shown as text, such as the table of chapter 10's kernels.
 
     python -m tools.chapter.printed book/10_where_the_gap_lives.ipynb crops
 
@@ -9,9 +9,10 @@ from tools.chapter import chapters
 
 
 def printed(nb, tag):
-    """The text that cells tagged `tag` have printed, in one piece. Raises SystemExit where there is none."""
-    cells = [cell for cell in chapters.code_cells(nb) if chapters.has_tag(cell, tag)]
-    text = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    """What cells tagged `tag` have printed, and their tables as text. Raises SystemExit where there is nothing."""
+    outputs = [o for cell in chapters.code_cells(nb) if chapters.has_tag(cell, tag) for o in cell.outputs]
+    shown = [output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    text = "\n".join(part.rstrip("\n") for part in shown)
     if not text.strip():
         raise SystemExit(f"No cell tagged {tag!r} has printed anything: run `make execute`, or look for another tag.")
     return text
