@@ -13,7 +13,10 @@ from likelab import bits, data, training
 
 
 class ResidualPair(nn.Module):
-    """x plus what two convolutions make of x, then max(·, 0). He et al. 2016; with batch normalisation."""
+    """x plus what two convolutions make of x, then max(·, 0). He et al. 2016.
+
+    With batch normalisation.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -27,9 +30,11 @@ class ResidualPair(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Three stages, each of which halves the image; a mean over places, the features; one layer, the logits.
+    """Three stages, each of which halves the image; a mean over places, the features;
+    one layer, the logits.
 
-    shape: (C, H, W) of an image; classes: how many there are; widths: channels of the stages.
+    shape: (C, H, W) of an image; classes: how many there are; widths: channels of the
+    stages.
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class Classifier(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees: uint8 (N, C, H, W) -> (N, F), F the width of the last stage."""
+        """What the last layer sees: uint8 (N, C, H, W) -> (N, F), F the last width."""
         x = bits.as_images(images, self.shape).to(self.last.weight.device).float() / 127.5 - 1
         return self.stages(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
@@ -68,10 +73,12 @@ class Classifier(nn.Module):
 
 
 def augment_images(images: Tensor, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to four pixels, mirror half of them (flip), change its light, and cut a hole into it.
+    """Shift each image by up to four pixels, mirror half of them (flip), change its
+    light, and cut a hole into it.
 
-    uint8 (N, C, H, W) -> the same. Light: contrast by a factor of 0.6 to 1.4 and brightness by up to 40 grey levels.
-    The hole is a grey square of 12 pixels, which may reach over the edge. DeVries & Taylor 2017.
+    uint8 (N, C, H, W) -> the same. Light: contrast by a factor of 0.6 to 1.4 and
+    brightness by up to 40 grey levels. The hole is a grey square of 12 pixels, which
+    may reach over the edge. DeVries & Taylor 2017.
     """
     n, _, height, width = images.shape
     top, left = torch.randint(9, (2, n, 1), generator=generator)
@@ -102,11 +109,13 @@ def fit_classifier(
     evaluations: int = 8,
     watch=None,
 ) -> training.History:
-    """Minimise the cross-entropy of labels by SGD with momentum; keep the weights that name most of validation rightly.
+    """Minimise the cross-entropy of labels by SGD with momentum; keep the weights that
+    name most of validation rightly.
 
-    decay: of the weights. The other options, and where it trains, are as for `training.fit`. The history has the loss
-    of the batches in nats, and the share of the validation images that was named wrongly; of equals the last is best.
-    Raises training.TrainingError where the loss is not finite.
+    decay: of the weights. The other options, and where it trains, are as for
+    `training.fit`. The history has the loss of the batches in nats, and the share of
+    the validation images that was named wrongly; of equals the last is best. Raises
+    training.TrainingError where the loss is not finite.
     """
     generator, history, best = (
         torch.Generator().manual_seed(seed),
