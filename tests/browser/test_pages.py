@@ -39,7 +39,7 @@ LOOK = r"""() => {
 
 # What a page weighs beside the theme and MathJax, and how much of it moves; when it can be seen is told.
 KILOBYTES = 360
-OURS = re.compile(r"(book|_images)/|_static/(explore|book\.|favicon)")
+OURS = re.compile(r"(book|_images)/|_static/(explore|ask/|book\.|favicon)")
 PAINT = """async () => {
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const observer = new PerformanceObserver(() => {});

@@ -241,6 +241,9 @@
     part("presets").append(button);
   }
 
+  const refuse = (name) =>
+    say(`${name} cannot be read: damaged, too large, or no picture that this browser knows. Try a JPEG, PNG or WebP.`);
+
   // A file of the reader's: first its square, then 32 by 32 pixels.
   async function open(file) {
     const name = file.name || "The picture";
@@ -250,7 +253,7 @@
     try {
       await image.decode();
     } catch {
-      return say(`${name} is no picture that this browser can read. Try a JPEG, PNG, WebP or GIF.`);
+      return refuse(name);
     } finally {
       URL.revokeObjectURL(image.src);
     }
@@ -258,45 +261,50 @@
       return say(`${name} does not say how large it is: give the SVG a width and a height.`);
     }
     if (state.turn !== mine) return;
-    state.file = { image, name, still: file.type === "image/gif" };
+    state.file = { image, name, type: file.type };
     field("crop").value = field("crop").defaultValue;
     await cut();
   }
 
   async function cut() {
-    const { image, name, still } = state.file;
+    const { image, name, type } = state.file;
+    const mine = begin();
     const [width, height] = [image.naturalWidth, image.naturalHeight];
     const side = Math.min(width, height);
     const [left, top] = [width - side, height - side].map((room) => Math.round((room * field("crop").value) / 100));
-    const strip = make("canvas", { width: side });
-    const context = () => strip.getContext("2d", { alpha: false, willReadFrequently: true });
-    try {
-      const square = await createImageBitmap(image, left, top, side, side);
-      const rows = (y, count) => {
-        strip.height = count;
-        context().fillStyle = "white";
-        context().fillRect(0, 0, side, count);
-        context().drawImage(square, 0, y, side, count, 0, 0, side, count);
-        return context().getImageData(0, 0, side, count).data;
-      };
-      state.base = resize(rows, side, field("kernel").value);
-      square.close();
-    } catch {
-      return say(`This browser does not hand over the pixels of ${name}. Save it smaller, or as a PNG.`);
-    }
-    const preview = part("whole").getContext("2d");
+    const square = [left, top, side, side];
     const scale = 160 / Math.max(width, height);
     Object.assign(part("whole"), { width: Math.max(width * scale, 1), height: Math.max(height * scale, 1) });
-    preview.globalAlpha = 0.3;
-    preview.drawImage(image, 0, 0, width * scale, height * scale);
-    preview.globalAlpha = 1;
-    const square = [left, top, side, side];
-    preview.drawImage(image, ...square, ...square.map((value) => value * scale));
+    const preview = part("whole").getContext("2d");
+    const strip = make("canvas", { width: side });
+    try {
+      // A bitmap refuses what is damaged, and is not decoded anew for each strip. An SVG is drawn whole, or it has no size.
+      const source = type === "image/svg+xml" ? make("canvas", { width, height }) : await createImageBitmap(image);
+      if (state.turn !== mine) return source.close?.();
+      source.getContext?.("2d").drawImage(image, 0, 0, width, height);
+      const rows = (y, count) => {
+        strip.height = count;
+        const context = strip.getContext("2d", { alpha: false, willReadFrequently: true });
+        context.fillStyle = "white";
+        context.fillRect(0, 0, side, count);
+        context.drawImage(source, left, top + y, side, count, 0, 0, side, count);
+        return context.getImageData(0, 0, side, count).data;
+      };
+      state.base = resize(rows, side, field("kernel").value);
+      preview.globalAlpha = 0.3;
+      preview.drawImage(source, 0, 0, width * scale, height * scale);
+      preview.globalAlpha = 1;
+      preview.drawImage(source, ...square, ...square.map((value) => value * scale));
+      source.close?.();
+    } catch {
+      part("resize").hidden = true;
+      return refuse(name);
+    }
     part("resize").hidden = false;
     field("crop").disabled = width === height;
     say(
       `${name}, ${grouped(width)} × ${grouped(height)} pixels: its square of ${grouped(side)} × ${grouped(side)} became ` +
-        `32 × 32. What is transparent became white.${still ? " Of an animation the first picture counts." : ""}`,
+        `32 × 32. What is transparent became white.${type === "image/gif" ? " Of an animation the first picture counts." : ""}`,
     );
     return refresh();
   }
