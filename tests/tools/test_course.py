@@ -412,6 +412,7 @@ GRADES = [
     ["doejane_11_900_small.ipynb", "5", "3", "", "1,5", ""],
     ["Ann Lee_222_assignsubmission_file_", "2", "2", "-", "", ""],
     ["nobody.ipynb", "1", "1", "", "", ""],
+    ["late.pdf", "0", "0", "", "", "NOT MARKED: a file .pdf, not a notebook"],
 ]
 CANVAS = [
     ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Small (47)", "Current Score"],
@@ -427,7 +428,11 @@ MOODLE = [
 
 
 def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch, capsys):
-    found = points.totals(GRADES)
+    found, missing = points.totals(GRADES)
+    assert missing == [
+        "why (by hand, of 2): no points yet, which counts 0, for 2: Ann Lee_222_assignsubmission_file_, nobody.ipynb",
+        "not marked by the program, and left out, for 1: late.pdf",
+    ]
     assert found == {
         "doejane_11_900_small.ipynb": "6.5",
         "Ann Lee_222_assignsubmission_file_": "2",
@@ -443,13 +448,12 @@ def test_points_go_into_the_platforms_own_export_by_number(tmp_path, monkeypatch
     assert rows[2] == CANVAS[2] and "11 is in the names of 2 submissions" in said[0]
     with pytest.raises(DataError, match="Name a column that it has"):
         points.filled(CANVAS, found, "Grade")
+    with pytest.raises(DataError, match="Name what `make grade` wrote"):
+        points.totals(CANVAS)
     for name, table in (("grades", GRADES), ("export", CANVAS)):
         grade.table(table, tmp_path / f"{name}.csv", guard=False)
     arguments = [str(tmp_path / "grades.csv"), str(tmp_path / "export.csv"), "Small (47)"]
     monkeypatch.setattr("sys.argv", ["points", *arguments])
-    assert list(points.unmarked(GRADES)) == [
-        "why (by hand, of 2): no points yet for 2, which count 0: Ann Lee_222_assignsubmission_file_, nobody.ipynb"
-    ]
     assert points.main() and points.read(tmp_path / "export-filled.csv")[2][4:] == ["=A", "6.5", "88"]
 
 

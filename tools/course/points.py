@@ -30,24 +30,28 @@ def read(path):
 
 
 def totals(rows):
-    """{submission: points} of grades.csv: by program, and of texts by hand. Raises DataError for what are none."""
-    head, found = rows[0], {}
-    for row in rows[1:]:
-        given = [row[k] for k, name in enumerate(head) if name == "points by program" or "(by hand, of " in name]
+    """{submission: points} of grades.csv, by program and by hand, of those that could be marked; what is still missing.
+
+    The latter in sentences. Raises DataError for another table, and for points that are no number.
+    """
+    head, found, missing = rows[0] if rows else [], {}, {}
+    if not {"submission", "points by program", "notes"} <= set(head):
+        raise DataError.about("the first file", "grades.csv", ", ".join(head), "Name what `make grade` wrote.")
+    by_hand = [name for name in head if "(by hand, of " in name]
+    for row in (dict(zip(head, row, strict=True)) for row in rows[1:] if row):
+        if "NOT MARKED" in row["notes"]:
+            missing.setdefault("not marked by the program, and left out", []).append(row["submission"])
+            continue
+        for name in by_hand:
+            if not row[name].strip():
+                missing.setdefault(f"{name}: no points yet, which counts 0", []).append(row["submission"])
+        given = [row[name] for name in ("points by program", *by_hand) if row[name].strip()]
         try:
-            found[row[0]] = f"{sum(float(points.replace(',', '.')) for points in given if points.strip()):g}"
+            found[row["submission"]] = f"{sum(float(points.replace(',', '.')) for points in given):g}"
         except ValueError as error:
-            raise DataError.about(f"the row of {row[0]}", "points", given, "Correct them in grades.csv.") from error
-    return found
-
-
-def unmarked(rows):
-    """A sentence for each free text that has no points yet in some rows of grades.csv."""
-    for place, name in enumerate(rows[0]):
-        without = [row[0] for row in rows[1:] if "(by hand, of " in name and not row[place].strip()]
-        if without:
-            more = f" and {len(without) - 10} more" if len(without) > 10 else ""
-            yield f"{name}: no points yet for {len(without)}, which count 0: {', '.join(without[:10])}{more}"
+            where = f"the row of {row['submission']}"
+            raise DataError.about(where, "points", given, "Correct them in grades.csv.") from error
+    return found, [f"{what}, for {len(whom)}: {', '.join(whom)}" for what, whom in missing.items()]
 
 
 def filled(export, points, column):
@@ -79,13 +83,12 @@ def main():
     parser.add_argument("export", type=Path)
     parser.add_argument("column")
     options = parser.parse_args()
-    marked = read(options.grades)
-    rows, said = filled(read(options.export), totals(marked), options.column)
-    said += unmarked(marked)
+    found, missing = totals(read(options.grades))
+    rows, said = filled(read(options.export), found, options.column)
     target = options.export.with_name(f"{options.export.stem}-filled.csv")
     grade.table(rows, target, guard=False)
-    print("\n".join([*said, f"{target} written; import it there"]))
-    return bool(said)
+    print("\n".join([*said, *missing, f"{target} written; import it there"]))
+    return bool(said + missing)
 
 
 if __name__ == "__main__":
