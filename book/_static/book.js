@@ -11,8 +11,8 @@ const wideFormulas = new ResizeObserver((changes) => {
 // speech tools would load files that are not vendored.
 const FEW = 32;
 const waiting = new Set();
-const inView = (element) => {
-  const { top, bottom } = element.getBoundingClientRect();
+const inView = (formula) => {
+  const { top, bottom } = formula.getBoundingClientRect();
   return bottom > 0 && top < window.innerHeight;
 };
 window.MathJax = {
@@ -23,7 +23,7 @@ window.MathJax = {
       for (const formula of document.querySelectorAll(".math")) waiting.add(formula);
       while (waiting.size) {
         const now = [...waiting].filter(inView);
-        await typeset((now.length ? now : [...waiting]).slice(0, FEW), MathJax.typesetPromise);
+        await typeset(now.length ? now : [...waiting].slice(0, FEW), MathJax.typesetPromise);
         await new Promise((done) => setTimeout(done)); // what else the page has to do has its turn
       }
     },
@@ -44,9 +44,9 @@ window.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a.btn-download-source-button")) link.download = "";
 });
 
-// On paper nothing is typeset later or unfolds, and the ground is white. What was folded or dark is so again afterwards. The tables behind
-// the explorable figures stay folded: they fill pages. Short code stays on one page; what is longer may break, or it would
-// leave half a page empty before it.
+// On paper nothing is typeset later or unfolds, and the ground is white. What was folded or dark is so again afterwards.
+// The tables behind the explorable figures stay folded: they fill pages. Short code stays on one page; what is longer may
+// break, or it would leave half a page empty before it.
 const SHORT = 30; // lines
 let before = null;
 window.addEventListener("beforeprint", () => {
