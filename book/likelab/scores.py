@@ -23,8 +23,9 @@ HELD_OUT, OUTSIDE = "held-out inside images", "outside images (cheating)"
 class Score:
     """An anomaly score: score(images) -> float64 (N,), higher is stranger.
 
-    function: uint8 images (N, C, H, W) -> (N,). unit: "bits/dim", "nats", or "" for a bare number. tuned_on: the
-    images that set its numbers, beside those that its models were trained on.
+    function: uint8 images (N, C, H, W) -> (N,). unit: "bits/dim", "nats", or "" for a
+    bare number. tuned_on: the images that set its numbers, beside those that its models
+    were trained on.
     """
 
     name: str
@@ -33,7 +34,10 @@ class Score:
     tuned_on: str = NOTHING
 
     def __call__(self, images: Tensor) -> np.ndarray:
-        """Scores of uint8 images (N, C, H, W): (N,). Raises ValueError for another shape, or what is not finite."""
+        """Scores of uint8 images (N, C, H, W): (N,).
+
+        Raises ValueError for another shape, or what is not finite.
+        """
         values = np.asarray(self.function(bits.as_images(images)), dtype=np.float64)
         if values.shape != (len(images),):
             raise ValueError(f"{self.name}: give one number an image, ({len(images)},), not {values.shape}")
@@ -43,14 +47,17 @@ class Score:
 
 
 def likelihood_score(cost: Callable, name: str = "likelihood") -> Score:
-    """Bits per dimension itself. cost: uint8 images -> bits/dim (N,), as are all arguments of that name below."""
+    """Bits per dimension itself.
+
+    cost: uint8 images -> bits/dim (N,), as are all arguments of that name below.
+    """
     return Score(name, cost, "bits/dim")
 
 
 def typicality_score(cost: Callable, reference: np.ndarray, name: str = "typicality") -> Score:
-    """|cost − mean cost of training images|. reference: their bits/dim (M,). Nalisnick et al. 2019b, eq. 4, one image.
+    """|cost − mean cost of training images|. Nalisnick et al. 2019b, eq. 4, one image.
 
-    Score of a batch: the same of the batch's mean cost.
+    reference: their bits/dim (M,). Score of a batch: the same of the batch's mean cost.
     """
     centre = float(np.mean(reference))
     return Score(
@@ -62,7 +69,10 @@ def typicality_score(cost: Callable, reference: np.ndarray, name: str = "typical
 
 
 def ratio_score(cost: Callable, background: Callable, name: str = "ratio", tuned_on: str = NOTHING) -> Score:
-    """log p_background − log p, in bits/dim: what the model does not save over the background. Ren et al. 2019."""
+    """log p_background − log p, in bits/dim: what the model does not save over it.
+
+    Ren et al. 2019.
+    """
     return Score(
         name,
         lambda images: np.asarray(cost(images)) - np.asarray(background(images)),
@@ -79,7 +89,10 @@ CODECS = {  # what Pillow is told, so that nothing is lost
 
 
 def at_hand_codecs() -> dict:
-    """The formats of CODECS that this machine's Pillow can write; the others are named in a printed line."""
+    """The formats of CODECS that this machine's Pillow can write.
+
+    The others are named in a printed line.
+    """
     needs = {"JPEG 2000": "jpg_2000", "WebP": "webp"}
     found = {name: options for name, options in CODECS.items() if features.check(needs.get(name, "zlib"))}
     if missing := [name for name in CODECS if name not in found]:
@@ -88,27 +101,31 @@ def at_hand_codecs() -> dict:
 
 
 def file_of(image: Tensor, codec: str) -> bytes:
-    """The file of one uint8 image (C, H, W) in a format of CODECS, without loss, header included."""
+    """The file of one uint8 image (C, H, W) in a format of CODECS, header included."""
     held, pixels = io.BytesIO(), image.permute(1, 2, 0).numpy().squeeze()
     Image.fromarray(np.ascontiguousarray(pixels)).save(held, **CODECS[codec])
     return held.getvalue()
 
 
 def file_bits(images: Tensor, codecs: tuple) -> np.ndarray:
-    """Bits per dimension of the shortest file among some formats. uint8 (N, C, H, W) -> (N,)."""
+    """Bits/dim of the shortest file among some formats. uint8 (N, C, H, W) -> (N,)."""
     shortest = [min(len(file_of(image, codec)) for codec in codecs) for image in images]
     return 8 * np.array(shortest, dtype=np.float64) / images[0].numel()
 
 
 def complexity_score(cost: Callable, codecs: tuple, name: str = "input complexity", size=file_bits) -> Score:
-    """cost − length of the shortest file, bits/dim. Serrà et al. 2020, eq. 1. size: images, codecs -> bits/dim."""
+    """cost − length of the shortest file, bits/dim. Serrà et al. 2020, eq. 1.
+
+    size: images, codecs -> bits/dim.
+    """
     return Score(name, lambda images: np.asarray(cost(images)) - size(images, codecs), "bits/dim")
 
 
 def file_size_score(codecs: tuple, centre: float | None = None, name: str = "file size", size=file_bits) -> Score:
-    """No model: minus the file's length, so that short is strange; with a centre, the distance to it. bits/dim.
+    """No model: minus the file's length, so that short is strange. bits/dim.
 
-    centre: mean length of inside images. Without one the score's sign was chosen by somebody who knew the outside.
+    centre: mean length of inside images; the score is then the distance to it. Without
+    one the score's sign was chosen by somebody who knew the outside.
     """
     if centre is None:
         return Score(name, lambda images: -size(images, codecs), "bits/dim", OUTSIDE)
@@ -116,7 +133,10 @@ def file_size_score(codecs: tuple, centre: float | None = None, name: str = "fil
 
 
 def waic_score(costs: list[Callable], dims: int, name: str = "WAIC") -> Score:
-    """−mean + variance of log p over an ensemble, nats. costs: one a member. Choi et al. 2018, section 3."""
+    """−mean + variance of log p over an ensemble, nats. costs: one a member.
+
+    Choi et al. 2018, section 3.
+    """
 
     def waic(images):
         log_p = -np.stack([np.asarray(cost(images), dtype=np.float64) for cost in costs]) * dims * math.log(2)
@@ -126,9 +146,10 @@ def waic_score(costs: list[Callable], dims: int, name: str = "WAIC") -> Score:
 
 
 def kernel_log_density(reference: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """log of a Gaussian kernel density estimate from reference (M,), at values (N,): (N,). Width by Scott's rule.
+    """log of a Gaussian kernel density estimate from reference (M,).
 
-    Computed by logarithms, so that far outside it falls like a parabola instead of to −∞.
+    At values (N,) -> (N,). Width by Scott's rule. Computed by logarithms, so that far
+    outside it falls like a parabola instead of to −∞.
     """
     width = np.std(reference, ddof=1) * len(reference) ** -0.2
     away = -0.5 * ((values[:, None] - reference[None]) / width) ** 2
@@ -136,7 +157,10 @@ def kernel_log_density(reference: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def dose_score(statistics: Callable, reference: Tensor, name: str = "DoSE") -> Score:
-    """−Σ log density of each statistic. statistics: images -> (N, K); reference: inside images. Morningstar 2021."""
+    """−Σ log density of each statistic. Morningstar et al. 2021.
+
+    statistics: images -> (N, K); reference: inside images.
+    """
     known = np.asarray(statistics(reference), dtype=np.float64)
 
     def rarity(images):
@@ -148,9 +172,10 @@ def dose_score(statistics: Callable, reference: Tensor, name: str = "DoSE") -> S
 
 @torch.no_grad()
 def flow_terms(model: Glow, images: Tensor) -> np.ndarray:
-    """log p level by level, nats: uint8 (N, C, H, W) -> (N, levels, 2), the latent term and the volume term.
+    """log p level by level, nats: the latent term and the volume term.
 
-    All of them together are log_prob, but for the log 256 of each dimension that brings it to the scale 0 to 256.
+    uint8 (N, C, H, W) -> (N, levels, 2). All of them together are log_prob, but for the
+    log 256 of each dimension that brings it to the scale 0 to 256.
     """
     found = []
     for batch in images.split(100):
@@ -167,18 +192,27 @@ def flow_terms(model: Glow, images: Tensor) -> np.ndarray:
 
 
 def flow_statistics(terms: np.ndarray) -> np.ndarray:
-    """log p, latent term and volume term, nats, from flow_terms: (N, levels, 2) -> (N, 3)."""
+    """log p, latent term and volume term, nats.
+
+    From flow_terms: (N, levels, 2) -> (N, 3).
+    """
     latent, volume = terms.sum(1).T
     return np.stack([latent + volume, latent, volume], 1)
 
 
 def final_scale_score(terms: Callable, name: str = "final scale") -> Score:
-    """−log p of the last level alone, nats. terms: images -> (N, levels, 2). Schirrmeister et al. 2020."""
+    """−log p of the last level alone, nats. Schirrmeister et al. 2020.
+
+    terms: images -> (N, levels, 2).
+    """
     return Score(name, lambda images: -terms(images)[:, -1].sum(1), "nats")
 
 
 def log_gradient_norms(model: nn.Module, images: Tensor) -> np.ndarray:
-    """log ‖∂ log p(x) / ∂θ_l‖² of each tensor of weights: uint8 (N, C, H, W) -> (N, L). One image at a time."""
+    """log ‖∂ log p(x) / ∂θ_l‖² of each tensor of weights, one image at a time.
+
+    uint8 (N, C, H, W) -> (N, L).
+    """
     rows, weights = [], list(model.parameters())
     for image in images:
         gradients = torch.autograd.grad(model.log_prob(image[None]).sum(), weights)
@@ -187,7 +221,10 @@ def log_gradient_norms(model: nn.Module, images: Tensor) -> np.ndarray:
 
 
 def gradient_score(model: nn.Module, reference: Tensor, name: str = "gradient norms") -> Score:
-    """−log N(norms; mean, diagonal), of inside images, nats up to a constant. Dauncey et al. 2024."""
+    """−log N(norms; mean, diagonal), of inside images, nats up to a constant.
+
+    Dauncey et al. 2024.
+    """
     known = log_gradient_norms(model, reference)
     mean, std = known.mean(0), known.std(0) + 1e-3
 
@@ -198,15 +235,19 @@ def gradient_score(model: nn.Module, reference: Tensor, name: str = "gradient no
 
 
 def bound_of(vae: VAE, x: Tensor, mean: Tensor, log_std: Tensor, noise: Tensor) -> Tensor:
-    """The ELBO of a guess q = N(mean, std²) at z = mean + std · noise, nats. x: (N, C, H, W), −1 to 1. -> (N,)."""
+    """The ELBO of a guess q = N(mean, std²) at z = mean + std · noise, nats.
+
+    x: (N, C, H, W), −1 to 1. -> (N,).
+    """
     likelihood = discretised_logistic(x, *vae.decoder(mean + log_std.exp() * noise))
     return likelihood.sum((1, 2, 3)) - kl_to_standard_normal(mean, log_std).sum((1, 2, 3))
 
 
 def regret(vae: VAE, images: Tensor, steps: int = 50, lr: float = 0.05, draws: int = 4) -> np.ndarray:
-    """ELBO after fitting q(z | x) to each image by Adam, minus ELBO before, nats. uint8 (N, C, H, W) -> (N,).
+    """ELBO after fitting q(z | x) to each image by Adam, minus ELBO before, nats.
 
-    The two are compared with the same `draws`, which the steps have not seen. lr: in standard deviations of q.
+    uint8 (N, C, H, W) -> (N,). The two are compared with the same `draws`, which the
+    steps have not seen. lr: in standard deviations of q.
     """
     x, noise = vae.scaled(images), partial(bits.normal_noise, images, vae.latent_shape)
     with torch.no_grad():
@@ -231,12 +272,18 @@ def regret(vae: VAE, images: Tensor, steps: int = 50, lr: float = 0.05, draws: i
 
 
 def regret_score(vae: VAE, name: str = "likelihood regret", **options) -> Score:
-    """What the bound gains when q(z | x) is fitted to the image, nats. Xiao et al. 2020; options: see regret."""
+    """What the bound gains when q(z | x) is fitted to the image, nats.
+
+    Xiao et al. 2020; options: see regret.
+    """
     return Score(name, lambda images: regret(vae, images, **options), "nats")
 
 
 def softmax_score(logits: Callable, name: str = "largest softmax") -> Score:
-    """Minus the largest probability. logits: images -> (N, classes). Hendrycks & Gimpel 2017."""
+    """Minus the largest probability. logits: images -> (N, classes).
+
+    Hendrycks & Gimpel 2017.
+    """
     return Score(
         name,
         lambda images: -torch.softmax(torch.as_tensor(logits(images)).double(), 1).amax(1).numpy(),
@@ -253,9 +300,9 @@ def energy_score(logits: Callable, name: str = "energy") -> Score:
 
 
 def generator_dimension(decode: Callable, z: Tensor, threshold: float) -> Tensor:
-    """Singular values of ∂decode/∂z above the threshold: how many ways the model can go. z (N, D) -> int64 (N,).
+    """Singular values of ∂decode/∂z above the threshold: how many ways it can go.
 
-    decode: (D,) -> (D,), one point. After Kamkari et al. 2024.
+    z (N, D) -> int64 (N,). decode: (D,) -> (D,), one point. After Kamkari et al. 2024.
     """
     jacobian = torch.vmap(torch.func.jacfwd(decode))(z)
     return (torch.linalg.svdvals(jacobian) > threshold).sum(1)
