@@ -1,6 +1,7 @@
 """The page "Ask a model yourself": its networks against torch, its pictures against Pillow, the page as it is used."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -209,10 +210,8 @@ class Asked:
 
     def places(self):
         """How many inside and outside images it is likelier than, for each model."""
-        return [
-            [int(text.split(" of ")[0].replace(",", "")) for text in self.rows()[label][2:]]
-            for label in browser_model.MODELS.values()
-        ]
+        found = re.findall(r"([\d,]+) of 1,000 images", self.part("answer").inner_text())
+        return np.array([int(number.replace(",", "")) for number in found]).reshape(2, 2).tolist()
 
 
 @pytest.fixture

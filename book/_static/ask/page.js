@@ -80,7 +80,6 @@
   });
   const sets = Object.values(Object.values(askData.models)[0].sets).map(({ of }) => of);
   part("sets").textContent = `The two sets: ${sets.join("; ")}.`;
-  sets.forEach((of, i) => (part(["inside", "outside"][i]).textContent = `likelier than images of ${of.split(",")[0]}`));
   const perNumber = (bits) => bits.reduce((sum, b) => sum + b, 0) / NUMBERS;
   const dearer = (scores, bits) => scores.reduce((count, score) => count + (score > bits), 0);
 
@@ -132,36 +131,16 @@
   const size = (pixels, type, quality) =>
     new Promise((done) => paint(small({}), pixels).toBlob((blob) => done(blob?.size), type, quality));
 
-  function row(label, bits, bytes, places) {
-    const cells = [bits.toFixed(2), grouped(bytes), ...places];
-    return make(
-      "tr",
-      {},
-      make("th", { scope: "row", textContent: label }),
-      ...cells.map((cell) => make("td", { textContent: cell })),
-    );
-  }
-
   async function show(pixels) {
-    const files = [
-      ["PNG, without loss", await size(pixels, "image/png")],
-      ["JPEG of quality 90, with loss", await size(pixels, "image/jpeg", 0.9)],
-    ];
-    const rows = models.map(({ label, bits, scores }) => {
-      const each = perNumber(bits);
-      return row(
-        label,
-        each,
-        (each * NUMBERS) / 8,
-        scores.map((of) => `${grouped(dearer(of, each))} of ${grouped(of.length)}`),
-      );
-    });
-    rows.push(
-      ...files
-        .filter(([, bytes]) => bytes)
-        .map(([label, bytes]) => row(label, (8 * bytes) / NUMBERS, bytes, ["–", "–"])),
+    const rows = models.map(({ label, bits }) => [label, (perNumber(bits) * NUMBERS) / 8]);
+    rows.push(["PNG, without loss", await size(pixels, "image/png")]);
+    rows.push(["JPEG of quality 90, with loss", await size(pixels, "image/jpeg", 0.9)]);
+    const cells = rows.map(([, bytes]) =>
+      [((8 * bytes) / NUMBERS).toFixed(2), grouped(bytes)].map((textContent) => make("td", { textContent })),
     );
-    part("rows").replaceChildren(...rows);
+    part("rows").replaceChildren(
+      ...rows.map(([label], i) => make("tr", {}, make("th", { scope: "row", textContent: label }), ...cells[i])),
+    );
     models.forEach(({ bits, label, scores }, m) => {
       shown[m].chart.innerHTML = histogram({ label, scores }, perNumber(bits));
       const three = (k) => (bits[3 * k] + bits[3 * k + 1] + bits[3 * k + 2]) / 3;
