@@ -43,7 +43,10 @@ def near(answer, expected, tolerance=1e-5):
 
 # %% tags=["item:bits"]
 def bits_per_dim(reported, shape):
-    """What the model reports, (N,), in bits per dimension, (N,). shape: (C, H, W) of an image."""
+    """What the model reports, (N,), in bits per dimension, (N,).
+
+    shape: (C, H, W) of an image.
+    """
     # BEGIN SOLUTION
     colours, height, width = shape
     parts = {"image": 1, "pixel": height * width, "row": height}[PER]
@@ -53,7 +56,8 @@ def bits_per_dim(reported, shape):
 
 
 # %% tags=["check:bits"]
-# A model that knows nothing of 256 grey levels pays 8 bits for each number. This is its report of an image (3, 4, 4).
+# A model that knows nothing of 256 grey levels pays 8 bits for each number.
+# This is its report of an image (3, 4, 4).
 report = torch.tensor([IGNORANT], dtype=torch.float64)
 assert near(bits_per_dim(report, (3, 4, 4)), [8.0]), "the ignorant model costs 8 bits a dimension"
 
@@ -65,7 +69,10 @@ assert near(bits_per_dim(report, (3, 4, 4)), [8.0]), "the ignorant model costs 8
 
 # %% tags=["item:density"]
 def bits_of_density(log_density, dims):
-    """The natural logarithm of the flow's density, (N,), in bits per dimension of whole grey levels, (N,)."""
+    """The natural logarithm of the density, in bits per dimension of whole grey levels.
+
+    (N,) -> (N,)
+    """
     # BEGIN SOLUTION
     width_of_level = (HIGH - LOW) / LEVELS
     in_nats = log_density + dims * math.log(width_of_level)
@@ -74,7 +81,8 @@ def bits_of_density(log_density, dims):
 
 
 # %% tags=["check:density"]
-# A flat density between LOW and HIGH in each of 12 dimensions gives every grey level the same probability.
+# A flat density between LOW and HIGH in each of 12 dimensions
+# gives every grey level the same probability.
 flat = torch.tensor([FLAT], dtype=torch.float64)
 assert near(bits_of_density(flat, 12), [math.log2(LEVELS)]), "a flat density costs log2(LEVELS) bits a dimension"
 
@@ -88,7 +96,10 @@ assert near(bits_of_density(flat, 12), [math.log2(LEVELS)]), "a flat density cos
 
 # %% tags=["item:edges"]
 def bin_edges(levels):
-    """Lower and upper edge of each level's bin: whole numbers of any shape -> two of the same shape."""
+    """Lower and upper edge of each level's bin.
+
+    Whole numbers of any shape -> two of the same shape.
+    """
     # BEGIN SOLUTION
     k = torch.as_tensor(levels).double()
     spacing = (HIGH - LOW) / (LEVELS - 1)
@@ -113,7 +124,10 @@ assert lower[0] == -math.inf and upper[2] == math.inf, "the outer bins are open"
 
 # %% tags=["item:logistic"]
 def log_prob_of_levels(levels, mean, log_scale):
-    """log-probability of whole grey levels, in nats. The arguments broadcast, to the result's shape."""
+    """log-probability of whole grey levels, in nats.
+
+    The arguments broadcast, to the result's shape.
+    """
     # BEGIN SOLUTION
     k = torch.as_tensor(levels).double()
     spacing = (HIGH - LOW) / (LEVELS - 1)
@@ -143,7 +157,7 @@ assert near(log_prob_of_levels(upper_end, middle, wide), torch.log(beyond)), "th
 
 # %% tags=["item:mixture"]
 def log_mixture(logits, log_probs):
-    """log of the weighted mean of the components' probabilities; the components' axis goes."""
+    """log of the weighted mean of the components' probabilities; their axis goes."""
     # BEGIN SOLUTION
     weights = torch.log_softmax(logits, AXIS)
     return torch.logsumexp(weights + log_probs, AXIS)
@@ -169,7 +183,10 @@ assert near(log_mixture(pair_logits, pair_logs), [[math.log(0.35)]]), (
 
 # %% tags=["item:mask"]
 def layer_mask(kind, outputs, inputs, size):
-    """Mask of a layer's weights, (outputs, inputs, size, size), of ones and zeros. kind: "A" or "B"."""
+    """Mask of a layer's weights, of ones and zeros. kind: "A" or "B".
+
+    -> (outputs, inputs, size, size)
+    """
     # BEGIN SOLUTION
     offset = torch.arange(size) - size // 2
     down, right = offset[:, None].expand(size, size), offset[None, :].expand(size, size)
@@ -205,7 +222,7 @@ assert mask_a[:, :, MASK_ROW, MASK_COLUMN].all(), "the pixel that was read last 
 
 # %% tags=["item:seen"]
 def seen(layers, size, side):
-    """Which pixels the stack's output at the middle pixel depends on: bool (side, side)."""
+    """Which pixels the output at the middle pixel depends on: bool (side, side)."""
     # BEGIN SOLUTION
     half, middle = size // 2, side // 2
     before = {
@@ -249,7 +266,7 @@ def fair(images):
 
 # %% tags=["item:total"]
 def total_probability(log_prob):
-    """The sum over all images of the domain of their probability under the model, a number."""
+    """The sum of the probabilities of all images of the domain, a number."""
     # BEGIN SOLUTION
     numbers = math.prod(TINY_SHAPE)
     every = torch.cartesian_prod(*[torch.arange(TINY_LEVELS)] * numbers)

@@ -47,7 +47,10 @@ def near(answer, expected, tolerance=1e-5):
 
 # %% tags=["item:forth"]
 def coupling(x, raw, shift):
-    """The layer, from x (N, D), raw scales and shifts (N, D/2) to y (N, D) and the log-determinant (N,)."""
+    """The layer: y (N, D) and the log-determinant (N,).
+
+    x (N, D), raw scales and shifts (N, D/2).
+    """
     # BEGIN SOLUTION
     places = torch.arange(x.shape[1])
     half = x.shape[1] // 2
@@ -77,7 +80,10 @@ assert near(log_det, [2 * math.log(SCALE_AT_ZERO)]), "two numbers are stretched"
 
 # %% tags=["item:back"]
 def uncoupling(y, raw, shift):
-    """The layer's inverse, from y (N, D), raw scales and shifts (N, D/2) to x (N, D) and its log-determinant (N,)."""
+    """The layer's inverse: x (N, D) and its log-determinant (N,).
+
+    y (N, D), raw scales and shifts (N, D/2).
+    """
     # BEGIN SOLUTION
     places = torch.arange(y.shape[1])
     half = y.shape[1] // 2
@@ -112,7 +118,7 @@ assert near(log_det, [-2 * math.log(SCALE_AT_ZERO)]), "two numbers are squeezed"
 
 # %% tags=["item:logits"]
 def to_logits(images):
-    """Dequantised images (N, C, H, W) on the real line, the same shape, and the log-determinant (N,)."""
+    """Dequantised images (N, C, H, W) on the real line; the log-determinant (N,)."""
     # BEGIN SOLUTION
     v = EDGE + (1 - 2 * EDGE) * images / LEVELS
     slope = (1 - 2 * EDGE) / LEVELS / (v * (1 - v))
@@ -134,7 +140,10 @@ assert near(log_det, [2 * math.log(4 * (1 - 2 * EDGE) / LEVELS)]), "a logit has 
 
 # %% tags=["item:channels"]
 def mix(images, weight):
-    """A 1×1 convolution of images (N, C, H, W) by weight (C, C): the same shape, and the log-determinant (N,)."""
+    """A 1×1 convolution of images (N, C, H, W) by weight (C, C).
+
+    -> the same shape, and the log-determinant (N,)
+    """
     # BEGIN SOLUTION
     acting = {"weight first": weight, "weight last": weight.T, "inverse": torch.linalg.inv(weight)}[MIXING]
     mixed = torch.einsum("dc,nchw->ndhw", acting, images)
@@ -157,7 +166,10 @@ assert near(log_det, [STRETCH * math.log(4)] * 2), "three pixels, each stretched
 
 # %% tags=["item:bits"]
 def flow_bits(z, log_det):
-    """Bits per dimension of images, from their latents (N, D) and the log-determinants (N,). -> (N,)"""
+    """Bits per dimension of images, (N,).
+
+    From their latents (N, D) and the log-determinants (N,).
+    """
     # BEGIN SOLUTION
     log_prior = {
         "logistic": lambda: torch.nn.functional.logsigmoid(z) + torch.nn.functional.logsigmoid(-z),
@@ -182,7 +194,7 @@ assert near(flow_bits(at_zero, torch.zeros(1, dtype=torch.float64)), [BITS_AT_ZE
 
 # %% tags=["item:jacobian"]
 def log_det_of(f, x):
-    """log |det| of a function's Jacobian at x (D,), a number; see above for which way."""
+    """log |det| of a function's Jacobian at x (D,), a number; which way: above."""
     # BEGIN SOLUTION
     found = torch.linalg.slogdet(torch.autograd.functional.jacobian(f, x)).logabsdet
     return float(found if WAY == "forth" else -found)
@@ -212,7 +224,10 @@ assert near(log_det_of(doubled, torch.ones(3, dtype=torch.float64)), LOG_DET_OF_
 
 # %% tags=["item:gap"]
 def second_order_gap(matrix, inside, outside):
-    """Predicted gap in bits per dimension, a number. matrix: (C, C); inside, outside: uint8 (N, C, H, W), (M, …)."""
+    """Predicted gap in bits per dimension, a number.
+
+    matrix: (C, C); inside, outside: uint8 (N, C, H, W), (M, …).
+    """
     # BEGIN SOLUTION
     p, q = inside.double(), outside.double()
     around = {

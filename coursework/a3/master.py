@@ -48,7 +48,10 @@ train, validation, test = leaves[:200], leaves[200:250], leaves[250:]
 
 # %% tags=["given:likelihood"]
 def difference_bits(train, images):
-    """Bits per difference of each image, by the frequencies of differences in `train`. (M, C, H, W), (N, …) -> (N,)."""
+    """Bits per difference of each image, by the frequencies of differences in `train`.
+
+    (M, C, H, W), (N, …) -> (N,)
+    """
 
     def differences(some):
         return some[..., 1:].int() - some[..., :-1].int() + 255
@@ -67,7 +70,10 @@ def difference_bits(train, images):
 
 # %% tags=["item:auroc"]
 def auroc(inside, outside):
-    """Probability that an outside score is the more anomalous one; for ties see above. (N,), (M,) -> a number."""
+    """Probability that an outside score is the more anomalous one; for ties see above.
+
+    (N,), (M,) -> a number
+    """
     # BEGIN SOLUTION
     difference = outside.double()[:, None] - inside.double()[None]
     difference = difference if ANOMALOUS == "higher" else -difference
@@ -112,7 +118,10 @@ assert near(threshold(scores_of_ten, 0.2), CUT), "a share of two in ten"
 
 # %% tags=["item:code"]
 def code_bits(images):
-    """Bits of each compressed image, a number of the image. uint8 (N, C, H, W) -> (N,)."""
+    """Bits of each compressed image for each of its numbers.
+
+    uint8 (N, C, H, W) -> (N,)
+    """
     # BEGIN SOLUTION
     places = {"rows of pixels": (0, 2, 3, 1), "planes": (0, 1, 2, 3), "columns of pixels": (0, 3, 2, 1)}[LAYOUT]
     laid_out = images.permute(*places).contiguous().numpy()
@@ -133,7 +142,7 @@ assert near(code_bits(empty), [8 * len(zlib.compress(bytes(192), 9)) / 192]), "a
 
 # %% tags=["item:typical"]
 def typicality(train_bits, bits):
-    """Distance of bits (N,) from the centre of the training images' bits (M,). -> (N,)"""
+    """Distance of bits (N,) from the centre of the training images' (M,). -> (N,)"""
     # BEGIN SOLUTION
     if CENTRE == "midpoint":
         middle = (train_bits.min() + train_bits.max()) / 2
@@ -157,7 +166,10 @@ assert near(typicality(of_training, torch.tensor([6.0], dtype=torch.float64)), [
 
 # %% tags=["item:leaks"]
 def leaked(train, test):
-    """Which test images were seen in training. uint8 (M, C, H, W), (N, C, H, W) -> bool (N,)."""
+    """Which test images were seen in training.
+
+    uint8 (M, C, H, W), (N, C, H, W) -> bool (N,)
+    """
     # BEGIN SOLUTION
     copies = {
         "turned": lambda some: some.flip(2, 3),
@@ -184,7 +196,10 @@ assert near(leaked(train, mixed), [0, 0, 0, 1]), "the fourth image is in the tra
 
 # %% tags=["item:choose"]
 def report(validation, test):
-    """The test AUROC that may be reported, of the score that validation images choose. (K, D), (K, D) -> a number."""
+    """The test AUROC that may be reported, of the score that validation images choose.
+
+    (K, D), (K, D) -> a number
+    """
     # BEGIN SOLUTION
     summary = {
         "worst": lambda table: table.min(1).values,
@@ -230,7 +245,10 @@ assert near(report(on_validation, on_test), REPORT), "the second score is chosen
 
 # %% tags=["item:score"]
 def score(train, images):
-    """How anomalous each image is, for one who knows `train`. uint8 (M, C, 32, 32), (N, C, 32, 32) -> (N,)."""
+    """How anomalous each image is, for one who knows `train`.
+
+    uint8 (M, C, 32, 32), (N, C, 32, 32) -> (N,)
+    """
 
     # BEGIN SOLUTION
     def features(some):

@@ -29,10 +29,10 @@ from tools.chapter import chapters, setup_cell
 FOLDER = Path(os.environ.get("COURSEWORK") or chapters.ROOT / "coursework").resolve()
 SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n(?P<text>.*?)^ *# END SOLUTION\n?", re.M | re.S)
 GAP = "raise NotImplementedError  # your answer"
-NOT_ALL = (
-    'print("Check of {name} passed: {visible} of {all} points. These checks are not all: '
-    'hidden ones try other inputs, for {hidden} more.")'
-)
+NOT_ALL = """\
+print("Check of {name} passed: {visible} of {all} points.")
+print("These checks are not all: hidden ones try other inputs, for {hidden} more.")
+"""
 
 
 class Code(str):
@@ -149,7 +149,7 @@ def versions(made, kind, name, cell, constants):
     solution = SOLUTION.sub(r"\g<text>", cell.source + "\n")
     if kind == "check":
         counts = {"visible": made.visible[name], "all": made.points(name)}
-        student += NOT_ALL.format(name=name, hidden=counts["all"] - counts["visible"], **counts) + "\n"
+        student += NOT_ALL.format(name=name, hidden=counts["all"] - counts["visible"], **counts)
     return (filled_in(text, constants, cell.cell_type == "code").rstrip() for text in (student, solution))
 
 
