@@ -293,6 +293,7 @@ def test_hostile_submissions_cost_only_themselves(made, tmp_path, impatient):
     small.save(new_notebook(), folder / "empty.ipynb")
     (folder / "no notebook in it").mkdir()
     (folder / "link.ipynb").symlink_to("/etc/passwd")
+    (folder / "nowhere.ipynb").symlink_to("nothing")
     results = grade.grade(made, folder, out, 2)
     full = {"times": 3, "shout": 2}
     for name in ("a first.ipynb", "z last.ipynb", "unknown kernel", "windows.ipynb", "utf16.ipynb"):
@@ -310,6 +311,7 @@ def test_hostile_submissions_cost_only_themselves(made, tmp_path, impatient):
         "empty.ipynb": "the notebook has no cells, or all are empty",
         "no notebook in it": "no notebook in it",
         "link.ipynb": "it is a link, not a file",
+        "nowhere.ipynb": "it is a link, not a file",
     }
     for name, (_, said) in HOSTILE.items():
         found = results[f"{name}.ipynb"]

@@ -19,6 +19,7 @@ import hashlib
 import html
 import io
 import json
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -95,7 +96,7 @@ def mark(made, world, path, hide):
 def digest(made, path):
     """What a marking depends on: the submission, the master with its checks, the cohort."""
     found = hashlib.sha256(f"{made.name} {made.cohort}".encode())
-    parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    parts = sorted(p for p in [path, *path.rglob("*")] if p.is_file() and os.access(p, os.R_OK))
     for part in [*sorted((assignment.FOLDER / made.name).glob("*.py")), *parts]:
         with part.open("rb") as file:
             found.update(part.name.encode() + hashlib.file_digest(file, "sha256").digest())
