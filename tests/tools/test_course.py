@@ -5,6 +5,8 @@ import copy
 import csv
 import json
 import os
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -66,6 +68,12 @@ def test_the_notebooks_in_the_book_are_the_masters(tmp_path):
         stored = chapters.read(students.PAGES / f"{name}.ipynb")
         assert stored == fresh, "run `make students`"
         assert students.leaks(made, [chapters.BOOK]) == []
+
+
+def test_a_notebook_that_lies_elsewhere_says_where_it_belongs(made, tmp_path):
+    setup = next(cell.source for cell in made.notebook().cells if cell.metadata.get("tags") == ["setup", "hide-input"])
+    run = subprocess.run([sys.executable, "-c", setup], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode and "put this notebook into its folder book/coursework/" in run.stderr
 
 
 def test_cohorts_in_a_row_share_no_convention():
