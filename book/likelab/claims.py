@@ -26,7 +26,8 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
     over seeds; None for numbers that are not to be compared, such as rounding errors.
 
     Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines, several numbers
-    without names or a bad `within`, TypeError where `holds` is no truth value: a number that happens to be non-zero proves nothing.
+    without names or a bad `within`, TypeError where `holds` is no truth value: a number that happens to be non-zero
+    proves nothing.
     """
     if not re.fullmatch(r"\d\d\.\d+", id):
         raise ValueError(f'"{id}" is not the id of a claim: write "07.1" for the first claim of chapter 07')
@@ -46,7 +47,8 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
     told = ", ".join(f"{name} {_compact(number)}".strip() for name, number in numbers.items())
     if path := os.environ.get(RECORD):
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"id": id, "values": [_stored(number) for number in numbers.values()], "within": within}) + "\n")
+            values = [_stored(number) for number in numbers.values()]
+            file.write(json.dumps({"id": id, "values": values, "within": within}) + "\n")
     if not truth:
         raise ClaimError(f"Claim {id} does not hold: {statement} — {told}")
     print(f"Claim {id} holds: {statement} — {told}")

@@ -113,15 +113,18 @@ def bits_histogram(sets, title, ax=None, bins=60) -> plt.Axes:
 def image_grid(images, columns=8, ax=None, title=None) -> plt.Axes:
     """Tile uint8 images (N, C, H, W) into one picture with thin gaps; return the axes."""
     images = np.asarray(images)
-    count, channels, height, width = images.shape
+    count, _, height, width = images.shape
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + 2) + 2, columns * (width + 2) + 2, channels), 250, dtype=np.uint8)
+    sheet = np.zeros(
+        (rows * (height + 2) + 2, columns * (width + 2) + 2, 4), dtype=np.uint8
+    )  # clear: any page's ground
     for i, image in enumerate(images):
         top, left = 2 + (i // columns) * (height + 2), 2 + (i % columns) * (width + 2)
-        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+        sheet[top : top + height, left : left + width, :3] = image.transpose(1, 2, 0)  # one channel becomes three
+        sheet[top : top + height, left : left + width, 3] = 255
     if ax is None:
         ax = plt.subplots(figsize=(columns * 0.8, rows * 0.8 + (0.3 if title else 0)))[1]
-    ax.imshow(sheet.squeeze(), cmap="gray" if channels == 1 else None, vmin=0, vmax=255)
+    ax.imshow(sheet)
     ax.axis("off")
     if title:
         ax.set_title(title)

@@ -1,5 +1,6 @@
 """Tables of results: HTML on a page and in a notebook, aligned text elsewhere."""
 
+import re
 from html import escape
 from numbers import Integral, Real
 
@@ -22,7 +23,7 @@ class Table:
         self.cells = [[_shown(row.get(c), decimals.get(c, 2)) for c in self.columns] for row in rows]
         # A column of numbers is aligned to the right, where their digits stand below one another.
         found = [[row.get(column) for row in rows if row.get(column) is not None] for column in self.columns]
-        self.numeric = [all(isinstance(_plain(value), Real) for value in values) for values in found]
+        self.numeric = [all(_is_number(_plain(value)) for value in values) for values in found]
 
     def __repr__(self):
         lines = [self.columns, *self.cells]
@@ -52,6 +53,11 @@ class Table:
             f'<table class="table"{long}><caption>{escape(self.caption)}</caption>'
             f"<thead>{row(self.columns)}</thead><tbody>{''.join(map(row, self.cells))}</tbody></table></div>"
         )
+
+
+def _is_number(value):
+    """Whether it is a number, or a text that is one with its unit: "12.5%"."""
+    return isinstance(value, Real) or re.fullmatch(r"[-−+]?[\d.,]+ ?%", str(value)) is not None
 
 
 def _plain(value):

@@ -36,6 +36,10 @@ def test_html_says_what_heads_what_and_lets_nothing_through():
     assert html.count('scope="col"') == 3
 
 
+def test_shares_are_numbers_too():
+    assert Table([{"name": "a", "caught": "4.5%", "best": "12"}], "Shares").numeric == [False, True, False]
+
+
 @pytest.mark.parametrize("rows", [9, 10])
 def test_a_long_table_can_be_sorted(rows):
     html = Table([{"n": np.int64(k), "text": "a"} for k in range(rows)], "Numbers")._repr_html_()
