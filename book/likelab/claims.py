@@ -47,8 +47,10 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
     told = ", ".join(f"{name} {_compact(number)}".strip() for name, number in numbers.items())
     if path := os.environ.get(RECORD):
         with open(path, "a", encoding="utf-8") as file:
-            values = [_stored(number) for number in numbers.values()]
-            file.write(json.dumps({"id": id, "values": values, "within": within}) + "\n")
+            file.write(
+                json.dumps({"id": id, "values": [_stored(number) for number in numbers.values()], "within": within})
+                + "\n"
+            )
     if not truth:
         raise ClaimError(f"Claim {id} does not hold: {statement} — {told}")
     print(f"Claim {id} holds: {statement} — {told}")
