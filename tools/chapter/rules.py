@@ -16,7 +16,7 @@ FULL_PATH = re.compile(r"(?<![\w.:/~])(/|[A-Z]:\\)[\w.-]+[/\\][\w./\\-]+")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SECTIONS = ("What the paper found, what we found", "Exercises", "Summary", "Sources")
 # A change in these alters how outputs look, not what they say.
-APPEARANCE = ("likelab.figures", "likelab.tables", "likelab.explore")
+APPEARANCE = ("likelab.figures", "likelab.palette", "likelab.tables", "likelab.explore")
 
 
 def for_text(nb, setup):
