@@ -54,7 +54,7 @@ def test_each_check_is_worth_its_points(made):
 
 
 def test_an_answer_is_plain_quiet_and_in_time(capsys, monkeypatch):
-    monkeypatch.setattr(exported, "CALL", 0.05)
+    monkeypatch.setattr(exported, "CALL", 0.1)
     notebook = Notebook(
         "import sys\n"
         "class Same(float):\n    __sub__ = __rsub__ = lambda *_: 0.0\n    __eq__ = lambda *_: True\n"

@@ -165,11 +165,12 @@ def otter_master(made):
         if own.kind == "item":
             cell.source = assignment.SOLUTION.sub(with_prompt, own.master + "\n").rstrip()
             cell.source = assignment.filled_in(cell.source, made.constants, code=True)
-            count = 1 + sum(check.item == own.name for check in made.hidden)
             worth = [made.visible[own.name], *(check.points for check in made.hidden if check.item == own.name)]
             nb.cells += [raw("BEGIN QUESTION", name=own.name, points=worth, check_cell=False)]
-            nb.cells += [raw("BEGIN SOLUTION"), cell, raw("END SOLUTION"), raw("BEGIN TESTS")]
-            for check in range(count):
+            nb.cells += [raw("BEGIN SOLUTION"), cell, raw("END SOLUTION")]
+        elif own.kind == "check":  # the tests run after the last cell of a question, as the visible check does
+            nb.cells += [cell, raw("BEGIN TESTS")]
+            for check in range(len(worth)):
                 test = CASE.format(item=own.name, check=check, name=made.name, cohort=made.cohort)
                 nb.cells.append(new_code_cell(f"# HIDDEN\n{test}"))
             nb.cells += [raw("END TESTS"), raw("END QUESTION")]
