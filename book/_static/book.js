@@ -9,7 +9,7 @@ const wideFormulas = new ResizeObserver((changes) => {
 // Formulas are typeset a few at a time, those in view first, so that a slow machine shows them before it has done them
 // all. This file is read before MathJax. Its menu is off: without it a formula is no stop for the tab key, and its
 // speech tools would load files that are not vendored.
-const FEW = 32;
+const FEW = 64;
 const waiting = new Set();
 const inView = (formula) => {
   const { top, bottom } = formula.getBoundingClientRect();
