@@ -25,7 +25,8 @@ import torch
 from tools.chapter import chapters
 
 CHILD = Path(__file__).with_name("child.py")
-CELL, CALL, SUBMISSION, RESTARTS = 10, 5, 60, 4  # seconds of a cell, of a call, of a submission; new starts of one
+CELL, CALL, SUBMISSION, RESTARTS = 10, 5, 120, 4  # seconds of a cell, of a call, of a submission; new starts of one
+START = 60  # seconds of starting, and of a cell that is known to end: on a busy machine torch takes long to load
 LARGEST = 32 << 20  # bytes of an answer
 ENDS = {9: "it was killed: too much memory?", 11: "it crashed (segmentation fault)", 24: "it computed for too long"}
 ARRAYS = {f"{order}{kind}" for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "b1", "f8") for order in "<|"}
@@ -83,9 +84,9 @@ class Session:
         self.ran, self.process, self.line, self.starts = [], None, None, 0
         self.end = time.monotonic() + SUBMISSION
 
-    def run(self, source):
-        """Run a cell. Raises Refused with its error, and Died."""
-        told = self.ask({"run": source}, CELL)
+    def run(self, source, seconds=None):
+        """Run a cell, for at most some seconds, else CELL. Raises Refused with its error, and Died."""
+        told = self.ask({"run": source}, seconds or CELL)
         if "error" in told:
             raise Refused(f"{told['error']}: {told['text']}")
         self.ran.append(source)
@@ -113,7 +114,7 @@ class Session:
         try:
             for source in [first, *self.ran]:
                 with contextlib.suppress(Refused):
-                    other.run(source)
+                    other.run(source, START)
             yield other
         finally:
             other.stop()
@@ -142,9 +143,9 @@ class Session:
         started = command(spaces, person, self.folder, self.hide, *arguments)
         self.process = subprocess.Popen(started, start_new_session=True, **options, **streams)
         theirs.close()
-        self.exchange(None, 60)
+        self.exchange(None, START)
         for source in self.ran:
-            self.exchange({"run": source}, CELL)
+            self.exchange({"run": source}, START)
 
     def exchange(self, request, seconds):
         deadline = min(time.monotonic() + seconds, self.end)

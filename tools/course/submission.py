@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import nbformat
 
 from tools.course import assignment
-from tools.course.sandbox import Died, Refused, Session
+from tools.course.sandbox import START, Died, Refused, Session
 
 LARGEST = 20 << 20  # bytes of a notebook
 
@@ -138,7 +138,7 @@ class Marking:
             self.quietly(source, "a cell of their own")
         for cell in self.made.cells:
             name = cell.name
-            if cell.kind == "given" and (error := self.quietly(cell.student, f"the cell {name}")):
+            if cell.kind == "given" and (error := self.quietly(cell.student, f"the cell {name}", START)):
                 self.notes.append(f"the cell {name} stops: {error}")
             elif cell.kind == "item":
                 errors = [self.quietly(source, f"the cell {name}") for source in found.cells[name]]
@@ -150,10 +150,10 @@ class Marking:
             elif cell.kind == "check":
                 self.messages[name] = ["Not answered."]
 
-    def quietly(self, source, what):
+    def quietly(self, source, what, seconds=None):
         """Run a cell; returns its error, if there is one."""
         try:
-            return self.session.run(source)
+            return self.session.run(source, seconds)
         except Refused as error:
             return str(error)
         except Died as error:
