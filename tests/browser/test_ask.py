@@ -332,6 +332,9 @@ def test_a_model_draws_and_can_be_stopped(asked):
     assert asked.part("said").inner_text().startswith("Stopped")
     asked.page.wait_for_function("document.querySelector('[data-ask=stop]').disabled")
     assert np.array_equal(asked.pixels(), before)
+    asked.part("sample").dblclick()  # the second takes over, and can be stopped
+    asked.page.wait_for_function("document.querySelector('[data-ask=progress]').value > 0.1")
+    assert asked.part("stop").is_enabled()
     drawn = []
     for seed in (7, 7, 8):
         asked.field("seed").fill(str(seed))

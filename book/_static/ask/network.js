@@ -1,6 +1,6 @@
-// The bank's two PixelCNNs, as chapters 04 and 08 build them, in plain JavaScript. An image is worked through in reading
-// order, one pixel a step, and nothing is computed twice; scoring and drawing differ in where the pixel's value comes
-// from. The function is whole in itself: the page calls it, and hands its source to a worker.
+// The bank's two PixelCNNs, as chapters 04 and 08 build them, in plain JavaScript. An image is worked through in
+// reading order, one pixel a step, and nothing is computed twice; scoring and drawing differ in where the pixel's value
+// comes from. The function is whole in itself: the page calls it, and hands its source to a worker.
 function askNetwork() {
   "use strict";
   const [SIDE, COLOURS, LEVELS, MIXTURES] = [32, 3, 256, 3];
@@ -72,7 +72,7 @@ function askNetwork() {
     const seen = new Float64Array(6 * Math.max(F, CHANNELS));
     const now = new Float64Array(F);
 
-    // Two rows and three columns, of which (row, column) is the last row's middle; index(i, j) is a pixel's first number.
+    // Two rows of three pixels, (row, column) in the middle of the lower one; index(i, j) is a pixel's first number.
     function around(source, index, row, column, channels) {
       seen.set(source.subarray(index(row - 1, column - 1), index(row - 1, column + 2)));
       seen.set(source.subarray(index(row, column - 1), index(row, column + 2)), 3 * channels);

@@ -1,4 +1,4 @@
-// The page "Ask a model yourself": a picture in, two models' answers out. All is computed here; nothing is sent or fetched.
+// The page "Ask a model yourself": a picture in, two models' answers out. Computed here; nothing is sent or fetched.
 (() => {
   "use strict";
   const { SIDE, KERNELS, resize, adjusted } = askPicture;
@@ -24,7 +24,7 @@
   };
   const nextFrame = () => new Promise(requestAnimationFrame);
 
-  // --- The models, in a worker, or in the page where a browser or a policy allows no worker -----------------------------
+  // --- The models, in a worker, or in the page where a browser or a policy allows no worker ------------------------
 
   const network = askNetwork();
   const waiting = new Map();
@@ -63,7 +63,7 @@
       worker.postMessage({ id: asked, needs });
     });
 
-  // --- What is shown ----------------------------------------------------------------------------------------------------
+  // --- What is shown -----------------------------------------------------------------------------------------------
 
   const canvas = part("picture");
   const paint = (target, pixels) => {
@@ -100,11 +100,11 @@
     const anchor = bits > (LOW + HIGH) / 2 ? "end" : "start";
     const here = x(bits) + (anchor === "end" ? -6 : 6);
     return (
-      `<svg viewBox="-6 0 412 140" role="img" aria-label="Under the ${label} the picture takes ${bits.toFixed(2)} bits ` +
-      `per dimension; the table has its place among both sets.">${bars.join("")}` +
+      `<svg viewBox="-6 0 412 140" role="img" aria-label="Under the ${label} the picture takes ${bits.toFixed(2)} ` +
+      `bits per dimension; the text above says its place in both sets.">${bars.join("")}` +
       `<path class="axis" d="M0 ${base}H${width}"></path>${ticks.join("")}` +
       `<path class="rule" d="M${x(bits)} 4V${base}"></path>` +
-      `<text class="here" x="${here}" y="14" style="text-anchor:${anchor}">${bits.toFixed(2)}` +
+      `<text class="${anchor}" x="${here}" y="14">${bits.toFixed(2)}` +
       `${bits > HIGH ? ", far to the right" : ""}</text></svg>`
     );
   }
@@ -162,7 +162,7 @@
     read();
   }
 
-  // --- The picture, and what is done to it ------------------------------------------------------------------------------
+  // --- The picture, and what is done to it -------------------------------------------------------------------------
 
   const state = {
     base: new Uint8Array(NUMBERS),
@@ -170,6 +170,7 @@
     file: null,
     at: [16, 16],
     turn: null,
+    drawing: null,
   };
   const begin = () => (state.turn = {}); // what still works on another picture sees that its turn is over
   const dials = () =>
@@ -236,9 +237,7 @@
     } finally {
       URL.revokeObjectURL(image.src);
     }
-    if (!image.naturalWidth || !image.naturalHeight) {
-      return say(`${name} does not say how large it is: give the SVG a width and a height.`);
-    }
+    if (!image.naturalWidth || !image.naturalHeight) return refuse(name);
     if (state.turn !== mine) return;
     state.file = { image, name, type: file.type };
     field("crop").value = field("crop").defaultValue;
@@ -257,7 +256,8 @@
     const preview = part("whole").getContext("2d");
     const strip = make("canvas", { width: side });
     try {
-      // A bitmap refuses what is damaged, and is not decoded anew for each strip. An SVG is drawn whole, or it has no size.
+      // A bitmap refuses what is damaged, and is not decoded anew for each strip. An SVG, which may have no size of its
+      // own, is drawn whole.
       const source = type === "image/svg+xml" ? make("canvas", { width, height }) : await createImageBitmap(image);
       if (state.turn !== mine) return source.close?.();
       source.getContext?.("2d").drawImage(image, 0, 0, width, height);
@@ -281,14 +281,15 @@
     }
     part("resize").hidden = false;
     field("crop").disabled = width === height;
+    const still = type === "image/gif" ? " Of an animation the first picture counts." : "";
     say(
-      `${name}, ${grouped(width)} × ${grouped(height)} pixels: its square of ${grouped(side)} × ${grouped(side)} became ` +
-        `32 × 32. What is transparent became white.${type === "image/gif" ? " Of an animation the first picture counts." : ""}`,
+      `${name}, ${grouped(width)} × ${grouped(height)} pixels: its square of ${grouped(side)} × ${grouped(side)} ` +
+        `became 32 × 32. What is transparent became white.${still}`,
     );
     return refresh();
   }
 
-  // --- Choosing, pasting, dropping --------------------------------------------------------------------------------------
+  // --- Choosing, pasting, dropping ---------------------------------------------------------------------------------
 
   const openFirst = (files, none) => (files?.length ? open(files[0]) : say(none));
   field("file").addEventListener("change", ({ target }) => {
@@ -296,7 +297,7 @@
     target.value = ""; // so that the same file can be chosen again
   });
   document.addEventListener("paste", ({ clipboardData, target }) => {
-    if (clipboardData.files.length || !target.closest("input")) {
+    if (clipboardData.files.length || !target.closest?.("input")) {
       openFirst(clipboardData.files, "There is no picture on the clipboard.");
     }
   });
@@ -309,7 +310,7 @@
   for (const name of ["kernel", "crop"]) field(name).addEventListener("change", cut);
   for (const name of ["blur", "contrast", "noise", "seed"]) field(name).addEventListener("input", refresh);
 
-  // --- A pixel: read, painted -------------------------------------------------------------------------------------------
+  // --- A pixel: read, painted --------------------------------------------------------------------------------------
 
   const cursor = part("cursor");
   canvas.addEventListener("focus", () => (part("reading").ariaLive = "polite")); // else each answer would be read twice
@@ -363,11 +364,11 @@
     else read();
   });
 
-  // --- A picture of the model's own -------------------------------------------------------------------------------------
+  // --- A picture of the model's own --------------------------------------------------------------------------------
 
   field("model").append(...models.map(({ name, label }) => new Option(label, name)));
   async function sample() {
-    const mine = begin();
+    const mine = (state.drawing = begin());
     const [name, from, pixels] = [field("model").value, seed(), Uint8Array.from(state.pixels)];
     field("seed").value = from + 1; // the next picture is another one
     part("stop").disabled = false;
@@ -379,6 +380,7 @@
       part("progress").value = (i + 1) / SIDE;
       await nextFrame();
     }
+    if (state.drawing !== mine) return; // another drawing has begun meanwhile
     part("stop").disabled = true;
     part("progress").value = 0;
     if (state.turn === mine) return take(pixels, `Drawn by the ${askData.models[name].label}, seed ${from}.`);

@@ -14,8 +14,8 @@ globalThis.askPicture = (() => {
   const sinc = (t) => (t ? Math.sin(Math.PI * t) / (Math.PI * t) : 1);
   const lanczos = (t) => (Math.abs(t) < 3 ? sinc(t) * sinc(t / 3) : 0);
 
-  // Kernels to resize with. A wide one grows with what it shrinks, and takes all pixels into account, as Pillow does; one
-  // that is not wide looks at its nearest pixels and passes over the others.
+  // Kernels to resize with. A wide one grows with what it shrinks, and takes all pixels into account, as Pillow does;
+  // one that is not wide looks at its nearest pixels and passes over the others.
   const KERNELS = {
     area: { label: "mean of the area", weight: box, support: 0.5, wide: true },
     nearest: { label: "nearest pixel", weight: box, support: 0.5, wide: false },
@@ -24,7 +24,7 @@ globalThis.askPicture = (() => {
     lanczos: { label: "Lanczos", weight: lanczos, support: 3, wide: true },
   };
 
-  // For each of the 32 places along a side of `side` pixels: the first pixel that counts, and the weights from there on.
+  // For each of the 32 places along a side of `side` pixels: the first pixel that counts, and the weights from it on.
   function taps(side, { weight, support, wide }) {
     const step = side / SIDE;
     const width = wide ? Math.max(step, 1) : 1;
@@ -91,8 +91,8 @@ globalThis.askPicture = (() => {
     return along(along(Float64Array.from(pixels), 3, 3 * SIDE), 3 * SIDE, 3);
   }
 
-  // Nothing is changed by { blur: 0, contrast: 1, noise: 0 }. blur in pixels, contrast about the middle grey, noise in grey
-  // levels, as standard deviations, as in chapter 10. random() gives numbers between 0 and 1.
+  // Nothing is changed by { blur: 0, contrast: 1, noise: 0 }. blur in pixels, contrast about the middle grey, noise in
+  // grey levels, as standard deviations, as in chapter 10. random() gives numbers between 0 and 1.
   function adjusted(pixels, { blur, contrast, noise }, random) {
     let numbers = blur ? blurred(pixels, blur) : Float64Array.from(pixels);
     numbers = numbers.map((x) => 128 + contrast * (x - 128));
