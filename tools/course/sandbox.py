@@ -80,7 +80,8 @@ class Session:
 
     def __init__(self, folder, hide=()):
         self.folder, self.hide = folder, list(hide)
-        os.chmod(folder, 0o777)  # for whoever it runs as
+        with contextlib.suppress(OSError):  # for whoever it runs as; a folder of somebody else's stays as it is
+            os.chmod(folder, os.stat(folder).st_mode | 0o777)
         self.ran, self.process, self.line, self.starts = [], None, None, 0
         self.end = time.monotonic() + SUBMISSION
 
