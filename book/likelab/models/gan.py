@@ -10,14 +10,18 @@ from likelab import bits
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's loss for its scores of data (N,) and of samples (N,). -> (). Lim & Ye 2017."""
+    """The discriminator's loss; its scores of data and of samples, (N,), (N,) -> ().
+
+    Lim & Ye 2017.
+    """
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
 class Generator(nn.Module):
-    """Noise (N, latents) to images (N, C, H, W) between -1 and 1, after Radford et al. 2016.
+    """Noise (N, latents) to images (N, C, H, W) between -1 and 1.
 
-    shape: (C, H, W) of an image, H and W multiples of 8; channels: of the last layers, a quarter of the first's.
+    shape: (C, H, W) of an image, H and W multiples of 8; channels: of the last layers,
+    a quarter of the first's. After Radford et al. 2016.
     """
 
     def __init__(self, shape: tuple[int, int, int], latents: int, channels: int):
@@ -44,9 +48,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A score for each image (N, C, H, W) between -1 and 1: high for data, low for samples. (N,).
+    """A score for each image: high for data, low for samples.
 
-    wrap: what is done to every layer with weights; spectral normalisation, unless a failure is wanted.
+    (N, C, H, W) between -1 and 1 -> (N,). wrap: what is done to every layer with
+    weights; spectral normalisation, unless a failure is wanted.
     """
 
     def __init__(self, shape: tuple[int, int, int], channels: int, wrap=spectral_norm):
@@ -80,7 +85,10 @@ def to_grey(x: Tensor) -> Tensor:
 
 
 def move(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step down the loss for the weights that the optimiser holds; no other weight gets a gradient."""
+    """One step down the loss for the weights that the optimiser holds.
+
+    No other weight gets a gradient.
+    """
     weights = optimiser.param_groups[0]["params"]
     for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         weight.grad = gradient
@@ -88,7 +96,10 @@ def move(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 class GAN(nn.Module):
-    """A generator and its discriminator. It draws images; it has no log_prob. Goodfellow et al. 2014."""
+    """A generator and its discriminator. It draws images; it has no log_prob.
+
+    Goodfellow et al. 2014.
+    """
 
     def __init__(
         self,
@@ -115,13 +126,19 @@ class GAN(nn.Module):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """n images, uint8 (n, C, H, W). temperature multiplies the noise. Ask in evaluation mode."""
+        """n images, uint8 (n, C, H, W), to be asked in evaluation mode.
+
+        temperature multiplies the noise.
+        """
         z = bits.checked_temperature(temperature) * self.noise(n, generator=generator)
         return torch.cat([to_grey(self.generator(part)) for part in z.split(200)])
 
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
-        """The discriminator's score of uint8 images (N, C, H, W): (N,), higher for what it takes for data."""
+        """The discriminator's score, higher for what it takes for data.
+
+        uint8 (N, C, H, W) -> (N,).
+        """
         return torch.cat([self.discriminator(to_unit(batch)) for batch in images.split(200)])
 
     @torch.no_grad()
@@ -130,7 +147,10 @@ class GAN(nn.Module):
         return torch.cat([self.discriminator.features(to_unit(batch)) for batch in images.split(200)])
 
     def discriminator_loss(self, real: Tensor, z: Tensor) -> Tensor:
-        """The hinge for images (N, C, H, W) between -1 and 1 and as many samples; no gradient reaches G."""
+        """The hinge for images and as many samples; no gradient reaches G.
+
+        real: (N, C, H, W) between -1 and 1; z: (N, latents).
+        """
         with torch.no_grad():
             fake = self.generator(z)
         return hinge(self.discriminator(real), self.discriminator(fake))
@@ -154,8 +174,9 @@ def play(
 ) -> list[tuple[float, float]]:
     """Train both players on uint8 images (N, C, H, W); end in evaluation mode.
 
-    Each step draws batch_size images with replacement, mirrors half of them (flip), moves D once and then G once, by
-    Adam with β 0 and 0.99. watch(step, gan) is called at the start and every `every` steps, in evaluation mode.
+    Each step draws batch_size images with replacement, mirrors half of them (flip),
+    moves D once and then G once, by Adam with β 0 and 0.99. watch(step, gan) is called
+    at the start and every `every` steps, in evaluation mode.
     Returns [(hinge loss of D, loss of G)], one a step.
     """
     images = bits.as_images(images, gan.shape)
@@ -186,9 +207,10 @@ def play(
 
 
 def search(gan: GAN, images: Tensor, *, steps: int = 100, lr: float = 0.05) -> Tensor:
-    """The z (N, latents) whose G(z) is closest to uint8 images (N, C, H, W), by Adam from z = 0. Schlegl et al. 2017.
+    """The z whose G(z) is closest to uint8 images, by Adam from z = 0.
 
-    Close is mean |x − G(z)|, with the model in evaluation mode; each image has a search of its own.
+    (N, C, H, W) -> (N, latents). Close is mean |x − G(z)|, with the model in evaluation
+    mode; each image has a search of its own. Schlegl et al. 2017.
     """
     x = to_unit(images)
     z = torch.zeros(len(x), gan.latents, device=x.device, requires_grad=True)
@@ -199,7 +221,10 @@ def search(gan: GAN, images: Tensor, *, steps: int = 100, lr: float = 0.05) -> T
 
 
 class LatentEncoder(nn.Module):
-    """A guess of z from an image (N, C, H, W) between -1 and 1: (N, latents). Schlegl et al. 2019."""
+    """A guess of z from an image: (N, C, H, W) between -1 and 1 -> (N, latents).
+
+    Schlegl et al. 2019.
+    """
 
     def __init__(self, shape: tuple[int, int, int], latents: int, channels: int):
         super().__init__()
@@ -212,7 +237,10 @@ class LatentEncoder(nn.Module):
 
 @torch.no_grad()
 def residuals(gan: GAN, images: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """What G(z) leaves of each image: mean |x − G(z)| over pixels, and over D's features; both (N,)."""
+    """What G(z) leaves of each image, over pixels and over D's features; both (N,).
+
+    Mean |x − G(z)|, likewise of the features.
+    """
     found = gan.generator(z)
     by_features = gan.discriminator.features(to_unit(images)) - gan.discriminator.features(found)
     return (to_unit(images) - found).abs().mean((1, 2, 3)), by_features.abs().mean(1)
