@@ -13,7 +13,7 @@ from likelab.models.vae import discretised_logistic, to_grey_levels
 
 
 class VerticalConv(nn.Conv2d):
-    """A layer of the vertical stack: sees a row and the one above, three columns wide."""
+    """A layer of the vertical stack: sees a row and the one above, 3 columns wide."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__(inputs, outputs, (2, 3))
