@@ -246,7 +246,7 @@ def test_printed_sentences_wrap_and_printed_tables_do_not():
 def test_figures_open_in_full_size(built):
     for page in (built[0] / "book").glob("[0-9]*.html"):
         body = page.read_text("utf-8")
-        opened = re.findall(r'<a class="full-size" href="([^"]+)"[^>]*><img[^>]* src="([^"]+)"', body)
+        opened = re.findall(r'<a class="full-size[^"]*" href="([^"]+)"[^>]*><img[^>]* src="([^"]+)"', body)
         assert len(opened) == len(re.findall(r"<img[^>]*_images/", body)) > 0, page.name
         assert all(a == b and (page.parent / a).exists() for a, b in opened), page.name
 
