@@ -19,12 +19,18 @@ def noise_level(t: Tensor) -> Tensor:
 
 
 def signal_and_noise(gamma: Tensor) -> tuple[Tensor, Tensor]:
-    """α and σ, with α² + σ² = 1 and σ²/α² = exp(γ): two tensors of γ's shape. Kingma et al. 2021, section 3.2."""
+    """α and σ, with α² + σ² = 1 and σ²/α² = exp(γ): two tensors of γ's shape.
+
+    Kingma et al. 2021, section 3.2.
+    """
     return torch.sigmoid(-gamma).sqrt(), torch.sigmoid(gamma).sqrt()
 
 
 def cosines(n: int) -> Tensor:
-    """The n waves of the discrete cosine transform in its orthonormal form, one a row: (n, n). Ahmed et al. 1974."""
+    """The n waves of the discrete cosine transform, orthonormal, one a row: (n, n).
+
+    Ahmed et al. 1974.
+    """
     wave, place = torch.arange(n)[:, None], torch.arange(n)
     basis = torch.cos(math.pi / n * wave * (place + 0.5)) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
@@ -32,7 +38,10 @@ def cosines(n: int) -> Tensor:
 
 
 class WaveGaussian(nn.Module):
-    """A Gaussian whose principal directions are cosine waves of rotated colours; fitted, not trained."""
+    """A Gaussian whose principal directions are cosine waves of rotated colours.
+
+    It is fitted, not trained.
+    """
 
     def __init__(self, shape: tuple):
         super().__init__()
@@ -43,7 +52,10 @@ class WaveGaussian(nn.Module):
         self.register_buffer("columns", cosines(shape[2]), persistent=False)
 
     def waves(self, x: Tensor) -> Tensor:
-        """What each wave of each rotated colour weighs in x: (N, C, H, W), same shape. It keeps lengths."""
+        """What each wave of each rotated colour weighs in x; it keeps lengths.
+
+        (N, C, H, W), same shape.
+        """
         return self.rows @ torch.einsum("kc,nchw->nkhw", self.colours, x) @ self.columns.T
 
     def from_waves(self, weights: Tensor) -> Tensor:
@@ -52,32 +64,42 @@ class WaveGaussian(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
-        """Take mean, rotation and variances from images on the scale -1 to 1, (N, C, H, W)."""
+        """Take mean, rotation and variances from images (N, C, H, W) from -1 to 1."""
         self.mean.copy_(x.mean(0))
         pixels = (x - self.mean).transpose(0, 1).flatten(1).double()
         self.colours.copy_(torch.linalg.eigh(pixels @ pixels.T / pixels.shape[1])[1].T)
         self.variances.copy_((self.waves(x - self.mean) ** 2).mean(0).clamp_min(STEP**2 / 12))
 
     def guess(self, z: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of x given z = αx + σε, (N, C, H, W), and the root mean variance of its numbers, (N, 1, 1, 1)."""
+        """Mean of x given z = αx + σε, and the root mean variance of its numbers.
+
+        (N, C, H, W) -> (N, C, H, W), (N, 1, 1, 1).
+        """
         total = alpha**2 * self.variances + sigma**2
         mean = self.mean + self.from_waves(alpha * self.variances / total * self.waves(z - alpha * self.mean))
         left = self.variances * sigma**2 / total
         return mean, left.mean((1, 2, 3), keepdim=True).sqrt()
 
 
-REACH = 4  # levels on either side that count; at a width of a step, weights further off are below exp(-10)
+# Levels on either side that count: at a width of a step, others weigh below exp(-10).
+REACH = 4
 
 
 def levels_around(mean: Tensor) -> tuple[Tensor, Tensor]:
-    """The 9 grey levels around each number, on the scale -1 to 1, and which of them exist: two tensors (…, 9)."""
+    """The 9 grey levels around each number, -1 to 1, and which of them exist.
+
+    Two tensors (…, 9).
+    """
     nearest = ((mean.detach() + 1) / STEP).round().clamp(0, bits.LEVELS - 1)
     levels = nearest[..., None] + torch.arange(-REACH, REACH + 1).to(mean)
     return levels * STEP - 1, (levels >= 0) & (levels < bits.LEVELS)
 
 
 def drawn_to_levels(mean: Tensor, std: Tensor) -> Tensor:
-    """Mean of a Gaussian that is known to be a grey level; same shape. Where std is a step or more, `mean` itself."""
+    """Mean of a Gaussian that is known to be a grey level; same shape.
+
+    Where std is a step or more, `mean` itself.
+    """
     values, exist = levels_around(mean)
     score = -0.5 * ((values - mean[..., None]) / std.clamp(max=STEP)[..., None]) ** 2
     weights = F.softmax(score.masked_fill(~exist, -math.inf), -1)
@@ -85,14 +107,20 @@ def drawn_to_levels(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def level_log_prob(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """log P of grey levels x, for a Gaussian at the 256 levels alone, nats; same shape. std: at most half a step."""
+    """log P of grey levels x, for a Gaussian at the 256 levels alone, nats; same shape.
+
+    std: at most half a step.
+    """
     values, exist = levels_around(mean)
     score = -0.5 * ((values - mean[..., None]) / std[..., None]) ** 2
     return -0.5 * ((x - mean) / std) ** 2 - score.masked_fill(~exist, -math.inf).logsumexp(-1)
 
 
 class LevelBlock(nn.Module):
-    """x plus a small network of x that is told the noise level; it starts at zero. After He et al. 2016."""
+    """x plus a small network of x that is told the noise level; it starts at zero.
+
+    After He et al. 2016.
+    """
 
     def __init__(self, channels: int, signals: int):
         super().__init__()
@@ -109,7 +137,10 @@ class LevelBlock(nn.Module):
 
 
 class Corrector(nn.Module):
-    """A U-Net of two sizes. hidden, wide: channels at a half and a quarter of the side; blocks: of each part."""
+    """A U-Net of two sizes.
+
+    hidden, wide: channels at a half and a quarter of the side; blocks: of each part.
+    """
 
     def __init__(self, channels: int, hidden: int, wide: int, blocks: int, signals: int = 64):
         super().__init__()
@@ -128,7 +159,10 @@ class Corrector(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, guess: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Guess and implied noise (N, C, H, W), times (N,) -> shift, share, log-scale, each (N, C, H, W)."""
+        """Guess and implied noise (N, C, H, W), times (N,) -> shift, share, log-scale.
+
+        Each of the three is (N, C, H, W).
+        """
         waves = torch.cos(math.pi * t[:, None] * torch.arange(9).to(t))
         signal = self.signal(torch.cat([t[:, None], waves[:, 1:]], 1))
         h = self.first(to_patches(torch.cat([guess, noise], 1), 2))
@@ -144,11 +178,12 @@ class Corrector(nn.Module):
 
 
 class Diffusion(nn.Module):
-    """A variational diffusion model for uint8 images; the schedule is fixed, its start is a Gaussian.
+    """A variational diffusion model for uint8 images, with a fixed schedule.
 
-    Kingma, Salimans, Poole & Ho 2021. shape: (C, H, W), sides that 4 divides. hidden, wide, blocks: of the
-    `Corrector`. levels: T, of the bound. asked: K, levels that evaluation asks. Raises ValueError where 4 does not
-    divide a side, or K is more than T.
+    Its start is a Gaussian. Kingma, Salimans, Poole & Ho 2021. shape: (C, H, W), sides
+    that 4 divides. hidden, wide, blocks: of the `Corrector`. levels: T, of the bound.
+    asked: K, levels that evaluation asks. Raises ValueError where 4 does not divide a
+    side, or K is more than T.
     """
 
     def __init__(
@@ -171,13 +206,17 @@ class Diffusion(nn.Module):
         self.register_buffer("initialised", torch.tensor(False))
 
     def scaled(self, images: Tensor) -> Tensor:
-        """uint8 (N, C, H, W) -> -1 to 1, on the weights' device and in their precision, same shape."""
+        """uint8 (N, C, H, W) -> -1 to 1, same shape.
+
+        On the weights' device and in their precision.
+        """
         return bits.as_images(images, self.shape).to(self.gaussian.mean) * STEP - 1
 
     def initialise(self, images: Tensor, *, generator: torch.Generator | None = None) -> None:
         """Fit the Gaussian to uint8 images (N, C, H, W). Nothing is random.
 
-        A second call fits it anew, with a warning. Raises ValueError where there are no images.
+        A second call fits it anew, with a warning. Raises ValueError where there are no
+        images.
         """
         x = self.scaled(images)
         if not len(x):
@@ -187,9 +226,10 @@ class Diffusion(nn.Module):
         self.initialised.fill_(True)
 
     def denoise(self, z: Tensor, t: Tensor) -> Tensor:
-        """The guess of x given z at times t: (N, C, H, W), (N,) -> (N, C, H, W), scale -1 to 1.
+        """The guess of x given z at times t, on the scale -1 to 1.
 
-        Raises RuntimeError before `initialise` was called or weights were loaded.
+        (N, C, H, W), (N,) -> (N, C, H, W). Raises RuntimeError before `initialise` was
+        called or weights were loaded.
         """
         if not self.initialised:
             raise RuntimeError("this model was never started: call initialise(images), train it, or load weights")
@@ -200,9 +240,10 @@ class Diffusion(nn.Module):
         return drawn_to_levels(guess + std * (shift + share * noise), std * log_scale.clamp(-5, 5).exp())
 
     def price(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """What x would pay at all T levels if all were like that at time t, nats. (N, C, H, W), (N,), … -> (N,).
+        """What x would pay at all T levels if all were like that at time t, nats.
 
         T KL(q(z_s | z_t, x) ‖ p(z_s | z_t)) at one draw of z_t, made from the noise.
+        (N, C, H, W), (N,), (N, C, H, W) -> (N,).
         """
         gamma = noise_level(t)
         alpha, sigma = (v[:, None, None, None] for v in signal_and_noise(gamma))
@@ -211,7 +252,10 @@ class Diffusion(nn.Module):
 
     @torch.no_grad()
     def ends(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """KL(q(z_1 | x) ‖ N(0, 1)), and -log P(x | z_0) at one draw, nats. (N, C, H, W), noise -> (N,), (N,)."""
+        """KL(q(z_1 | x) ‖ N(0, 1)), and -log P(x | z_0) at one draw, nats.
+
+        (N, C, H, W), noise of the same shape -> (N,), (N,).
+        """
         alpha, sigma = signal_and_noise(noise_level(x.new_tensor([1.0, 0.0])))
         prior = 0.5 * ((alpha[0] * x) ** 2 + sigma[0] ** 2 - 1) - sigma[0].log()
         std = sigma[1] / alpha[1]
@@ -219,8 +263,9 @@ class Diffusion(nn.Module):
         return prior.sum((1, 2, 3)), reconstruction.sum((1, 2, 3))
 
     def chance(self, images: Tensor, draw: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Times (N, K) of levels to ask, and noise (N, K + 1, C, H, W) for them and for the end; K = 1 in training.
+        """Times (N, K) of levels to ask, and noise (N, K + 1, C, H, W).
 
+        The noise is for the levels and for the end; K = 1 in training.
         Where chance comes from: see `contracts.DensityModel.log_prob`.
         """
         asked, dims = 1 if self.training else self.asked, math.prod(self.shape)
@@ -236,9 +281,10 @@ class Diffusion(nn.Module):
     def account(
         self, images: Tensor, *, draw: int = 0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The three parts of minus the bound, nats: prior (N,), levels (N, K), reconstruction (N,).
+        """The three parts of minus the bound, nats.
 
-        Column k estimates what the k-th of K equal parts of the schedule costs. uint8 (N, C, H, W).
+        uint8 (N, C, H, W) -> prior (N,), levels (N, K), reconstruction (N,). Column k
+        estimates what the k-th of K equal parts of the schedule costs.
         """
         x = self.scaled(images)
         times, noise = self.chance(bits.as_images(images), draw, generator)
@@ -254,9 +300,10 @@ class Diffusion(nn.Module):
         draws: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """An unbiased estimate of the bound with T levels, nats, mean over draws. uint8 (N, C, H, W) -> (N,).
+        """An unbiased estimate of the bound with T levels, nats, mean over draws.
 
-        A draw asks `asked` levels and one noise at each; in training mode one level.
+        uint8 (N, C, H, W) -> (N,). A draw asks `asked` levels and one noise at
+        each; in training mode one level.
         """
         total = 0
         for draw in range(bits.whole(draws, "draws", 1)):
@@ -274,7 +321,10 @@ class Diffusion(nn.Module):
         heat: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """From z at time `start` back to time 0 in equal steps, noise multiplied by `heat`: (N, C, H, W), -1 to 1."""
+        """From z at time `start` back to time 0 in equal steps.
+
+        (N, C, H, W), -1 to 1; the noise is multiplied by `heat`.
+        """
         times = torch.linspace(start, 0, steps + 1).to(z)[:, None].expand(-1, len(z))
         for t, s in zip(times[:-1], times[1:], strict=True):
             gamma, gamma_s = (
@@ -297,9 +347,10 @@ class Diffusion(nn.Module):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """n images by going back from noise in 100 steps (T, where T is less), uint8 (n, C, H, W).
+        """n images by going back from noise in 100 steps, uint8 (n, C, H, W).
 
-        All noise is multiplied by the temperature. Raises ValueError where that is negative or not finite.
+        In T steps, where T is less. All noise is multiplied by the temperature. Raises
+        ValueError where that is negative or not finite.
         """
         heat, n = bits.checked_temperature(temperature), bits.whole(n, "n", 0)
         z = heat * torch.randn(n, *self.shape, **bits.chance(generator)).to(self.gaussian.mean)
