@@ -71,6 +71,12 @@ def test_an_answer_is_plain_quiet_and_in_time(capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_check_may_run_the_notebook_again_in_another_process():
+    notebook = Notebook("In = ['', 'x = 1', '### BEGIN HIDDEN TESTS', 'def f():\\n    return x + y']")
+    with judge.Session(notebook, notebook).again("y = 2") as elsewhere:
+        assert elsewhere.call("f", []) == 3
+
+
 def test_what_is_sent_out_of_form_is_no_answer(made):
     class Silent(Notebook):
         def readline(self):

@@ -58,6 +58,8 @@ def answer(request, namespace):
     def too_late(*_):
         raise TimeoutError(f"it computes for more than {CALL} s")
 
+    if "cells" in request:
+        return {"value": [cell for cell in namespace.get("In", []) if "BEGIN HIDDEN TESTS" not in cell]}
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         if not hasattr(signal, "SIGPROF"):  # Windows
             return child.answer(request, namespace)

@@ -6,10 +6,11 @@ Started by exported.py. A line of JSON asks for an item, or one check of it; the
 out, their answers come in, and then the points, a line each.
 """
 
-import contextlib
 import json
 import os
 import sys
+import tempfile
+import time
 from dataclasses import replace
 
 from tools.course import assignment, sandbox, submission
@@ -19,7 +20,14 @@ class Session(sandbox.Session):
     """The line to the student's process, which is there already."""
 
     def __init__(self, requests, answers):
-        self.requests, self.answers, self.ran = requests, answers, []
+        self.requests, self.answers = requests, answers
+        self.folder, self.hide = tempfile.gettempdir(), []  # of the other process, where a check wants one
+        self.end = time.monotonic() + sandbox.SUBMISSION
+
+    @property
+    def ran(self):
+        """The cells that the notebook has run, for such a process."""
+        return self.ask({"cells": True}, sandbox.CALL)["value"]
 
     def ask(self, request, seconds):
         """Send a request and wait for its answer; the other end keeps the time. Raises Died."""
@@ -31,11 +39,6 @@ class Session(sandbox.Session):
         if not isinstance(told, dict):
             raise sandbox.Died("it tampered with its answers")
         return told
-
-    @contextlib.contextmanager
-    def again(self, first):
-        """This process once more, as its cells are not known here: what only a fresh start would show is not seen."""
-        yield self
 
 
 def tell(line, message):
