@@ -31,7 +31,7 @@ FAIL = {
     "statement": ("fewer", "more"),
     "sets swapped": ("{outside} needs fewer bits than {inside}", "{inside} needs fewer bits than {outside}"),
     "another set": ("{inside}", "FashionMNIST"),
-    "fewer values": ("(4.93, -3.95)", "4.93"),
+    "fewer values": ('{inside: 4.93, "gap": -3.95}', "4.93"),
     "no number": ("4.93", "float('nan')"),
     "does not hold": ("True", "False"),
     "another id": ("05.", "05.9"),
