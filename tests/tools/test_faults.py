@@ -174,6 +174,8 @@ def writes(tree):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
+        if node.args and ast.unparse(node.args[0]) == "os.devnull":
+            continue
         modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]
         mode = "".join(str(part.value) for part in modes if isinstance(part, ast.Constant))
         if called.endswith((".write_text", ".write_bytes")) or called == "nbformat.write":

@@ -117,7 +117,8 @@ def source(root=chapters.ROOT, folder=""):
     text = TEMPLATE.replace("@REPOSITORY@", config["repository"]["url"]).replace("@VERSION@", version(root))
     if folder:
         text = text.replace('in (".",', 'in (".", "..",')
-        text = text.replace("open the chapter from its folder book/", f"put this notebook into its folder book/{folder}/")
+        way = f"put this notebook into its folder book/{folder}/"
+        text = text.replace("open the chapter from its folder book/", way)
     return text.rstrip()
 
 

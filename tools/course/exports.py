@@ -56,8 +56,8 @@ def environment(tool):
         if subprocess.run(command, cwd=chapters.ROOT).returncode:
             raise DataError(f"{wanted.name} could not be installed, see above. Is there a network?")
         (packages,) = folder.glob("lib/python*/site-packages")
-        (packages / "book.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
-        stamp.write_text(made_of, "utf-8")
+        files.write(packages / "book.pth", "\n".join(path for path in sys.path if path.endswith("site-packages")))
+        files.write(stamp, made_of)
     return folder / "bin"
 
 
