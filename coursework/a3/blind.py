@@ -63,6 +63,32 @@ def score(train, images):
 """,
 }
 
+# A score whose points are all at stake: those below that change it break one rule, and see what is anomalous.
+TILES = """
+def score(train, images):
+    def describe(some):
+        x = some.numpy().astype(float)
+        edge = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        around = [edge[:, :, i : i + 32, j : j + 32] for i in range(3) for j in range(3)]
+        smooth = np.median(around, axis=0)
+        rest = np.abs(x - smooth)
+        across = np.abs(x - smooth - (x - smooth).mean(1, keepdims=True))
+        tiles = rest.mean(1).reshape(-1, 8, 4, 8, 4).mean((2, 4)).reshape(-1, 64)
+        one, two = (np.abs(smooth[..., k:] - smooth[..., :-k]).mean((1, 2, 3)) for k in (1, 2))
+        columns = [rest.max((1, 2, 3)), rest.mean((1, 2, 3)), across.mean((1, 2, 3)), np.percentile(tiles, 10, 1)]
+        columns += [tiles.max(1), np.median(tiles, 1), x.std((1, 2, 3))]
+        rows = [np.log(column + 0.5) for column in columns] + [one / (two + 1)]
+        return np.stack(rows, 1)
+
+    known, found = describe(train), describe(images)
+    away, inverse = found - known.mean(0), np.linalg.inv(np.cov(known.T))
+    return -(away @ inverse * away).sum(1)
+"""
+# A density, not its logarithm: its numbers are so small that a tolerance may hide what they depend on.
+DENSITY = TILES.replace(
+    "return -(away @ inverse * away).sum(1)", "return 1e-9 * np.exp(-0.05 * (away @ inverse * away).sum(1))"
+)
+
 RIGHT = [
     (
         "auroc",
@@ -226,6 +252,86 @@ def report(validation, test):
         """def report(validation, test):
     k = max(range(validation.shape[0]), key=lambda i: validation[i].amin().item())
     return float(torch.sort(test[k]).values[0])""",
+    ),
+    ("score", "NumPy: tiles, colours and what a median filter takes away", TILES),
+    (
+        "score",
+        "a density",
+        DENSITY,
+    ),
+    (
+        "score",
+        "nine densities by kernels, multiplied",
+        """
+def score(train, images):
+    def middle(x):
+        padded = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+        return padded.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4).median(4).values
+
+    def statistics(some):
+        x = some.double()
+        smooth = middle(x)
+        rest = (x - smooth).abs()
+        chroma = x - x.mean(1, keepdim=True)
+        chroma = (chroma - middle(chroma)).abs().flatten(1)
+        tiles = torch.nn.functional.avg_pool2d(rest.mean(1, keepdim=True), 4).flatten(1)
+        one = (smooth[..., 1:] - smooth[..., :-1]).abs().flatten(1)
+        two = (smooth[..., 2:] - smooth[..., :-2]).abs().flatten(1)
+        return torch.stack(
+            [
+                (rest.flatten(1).amax(1) + 1).log(),
+                (rest.flatten(1).mean(1) + 0.1).log(),
+                (chroma.amax(1) + 1).log(),
+                (chroma.mean(1) + 0.1).log(),
+                (tiles.amax(1) + 0.5).log() - (tiles.median(1).values + 0.5).log(),
+                (tiles.quantile(0.1, dim=1) + 0.5).log(),
+                one.mean(1) / (two.mean(1) + 0.5),
+                one.quantile(0.95, dim=1) / (two.quantile(0.95, dim=1) + 1),
+                (x.flatten(1).std(1) + 1).log(),
+            ],
+            1,
+        )
+
+    known, found = statistics(train), statistics(images)
+    width = known.std(0) * len(known) ** -0.2
+    gaps = (found[:, None] - known) / width
+    return torch.logsumexp(-(gaps**2) / 2, 1).sum(1)
+""",
+    ),
+    (
+        "score",
+        "one image at a time, the fifth nearest neighbour, a list",
+        """
+def score(train, images):
+    def describe(image):
+        x = image.numpy().astype(np.float64)
+        edge = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        around = np.stack([edge[:, i : i + 32, j : j + 32] for i in range(3) for j in range(3)])
+        smooth = np.median(around, axis=0)
+        rest = np.abs(x - smooth)
+        across = np.abs((x - x.mean(0)) - (smooth - smooth.mean(0)))
+        tiles = [rest[:, i : i + 4, j : j + 4].mean() for i in range(0, 32, 4) for j in range(0, 32, 4)]
+        near_by = np.abs(smooth[:, 1:] - smooth[:, :-1]).mean() + np.abs(smooth[:, :, 1:] - smooth[:, :, :-1]).mean()
+        further = np.abs(smooth[:, 2:] - smooth[:, :-2]).mean() + np.abs(smooth[:, :, 2:] - smooth[:, :, :-2]).mean()
+        return [
+            np.log1p(rest.max()),
+            np.log(0.1 + rest.mean()),
+            np.log(0.1 + across.mean()),
+            np.log1p(across.max()),
+            np.log(0.5 + np.percentile(tiles, 10)),
+            np.log(0.5 + max(tiles)) - np.log(0.5 + np.median(tiles)),
+            near_by / (further + 1),
+            np.log1p(x.std()),
+        ]
+
+    known = np.array([describe(image) for image in train])
+    mean, deviation = known.mean(0), known.std(0)
+    result = []
+    for image in images:
+        away = np.linalg.norm((np.array(describe(image)) - known) / deviation, axis=1)
+        result.append(-np.sort(away)[4])
+    return result
+""",
     ),
 ]
 
@@ -943,4 +1049,62 @@ def score(train, images):
     return (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))""",
     ),
     ("score", "not a number for flat images", "torch.log(p + 0.5)", "torch.log(p - 4)"),
+    (
+        "score",
+        "typicality of the likelihood that is given",
+        None,
+        """def score(train, images):
+    return -(difference_bits(train, images) - difference_bits(train, train).median()).abs()""",
+    ),
+    (
+        "score",
+        "a good score that leans away from Plates",
+        None,
+        TILES.replace(
+            "return -(away", "lean = known.mean(0) - describe(plates).mean(0)\n    return away @ lean - (away"
+        ),
+    ),
+    (
+        "score",
+        "validation images are learnt, too",
+        None,
+        TILES.replace("describe(train)", "describe(torch.cat([train, validation]))"),
+    ),
+    (
+        "score",
+        "dequantised by noise that a seed fixes for a place in the batch, not for an image",
+        None,
+        TILES.replace("x = some", "torch.manual_seed(0)\n        x = (some + torch.rand(some.shape))"),
+    ),
+    (
+        "score",
+        "a density of half of the training images, drawn at random",
+        None,
+        DENSITY.replace("describe(train)", "describe(train[torch.randperm(200)[:100]])"),
+    ),
+    (
+        "score",
+        "the last bit is taken for noise, and dropped in place",
+        None,
+        TILES.replace("x = some", "some &= 254\n        x = some"),
+    ),
+    (
+        "score",
+        "centre and spread of Leaves, written into the code",
+        None,
+        TILES.replace(
+            "away, inverse = found - known.mean(0), np.linalg.inv(np.cov(known.T))",
+            """mean = [4.21, 1.6, 0.38, 0.58, 2.72, 1.42, 3.98, 0.49]
+    spread = [0.41, 0.47, 0.3, 0.53, 0.48, 0.52, 0.25, 0.02]
+    away, inverse = found - np.array(mean), np.diag(1 / np.square(spread))""",
+        ),
+    ),
+    (
+        "score",
+        "a model of the book's bank: it knows labels, and images beside the training images",
+        None,
+        TILES.replace("def describe", "from likelab import bank\n\n    def describe").replace(
+            "(two + 1)]", "(two + 1), bank.load('classifier-standin').logits(some).logsumexp(1)]"
+        ),
+    ),
 ]

@@ -222,8 +222,8 @@ assert near(report(on_validation, on_test), REPORT), "the second score is chosen
 #
 # Design an anomaly score. The rules:
 #
-# - it sees the training images, all inside, and nothing else: no outside image, no label, no test image but the one that it scores;
-# - so the score of an image depends neither on which other images are scored with it nor on any other image of this notebook. The program tries that: it runs your notebook once more, with other images in place of these;
+# - it sees the training images, all inside, and nothing else: no outside image, no label, no test image but the one that it scores, no model trained on other images, as those of the book's bank are;
+# - so the score of an image depends neither on which other images are scored with it nor on any other image of this notebook, nor on chance (fix the seed of what you draw). The program tries that: it runs your notebook once more, with other images in place of these;
 # - choose between ideas on `validation`, and on images that you make from it; `plates` and `test` are for one look at the end;
 # - the same function is marked with *Leaves* inside and with *Plates* inside, on images that it has not seen;
 # - **an anomaly has the @ANOMALOUS@ score**.
