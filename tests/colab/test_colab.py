@@ -32,8 +32,9 @@ def published(tmp_path_factory):
 
 
 def setup(nb):
-    """The source of a notebook's setup cell."""
-    return next(cell.source for cell in nb.cells if chapters.has_tag(cell, "setup"))
+    """How a notebook's setup cell begins: all but what the notebook imports for itself."""
+    source = next(cell.source for cell in nb.cells if chapters.has_tag(cell, "setup"))
+    return source.partition(setup_cell.OWN)[0]
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_the_placeholder_address(start):
 
 
 def test_the_address_stands_in_one_place(published):
-    """After a fork nothing but _config.yml and the setup cells names an address, old or new."""
+    """After a fork nothing but _config.yml, CITATION.cff and the setup cells names an address, old or new."""
     root, named = published[0].parent, re.compile(f"OWNER/REPO|{re.escape(colab.ADDRESS.partition('.com/')[2])}")
     found = {}
     for path in sorted(root.rglob("*")):
@@ -143,5 +144,5 @@ def test_the_address_stands_in_one_place(published):
         # `make links` leaves out the placeholder, which then names nobody.
         if lines := [line for line in text.splitlines() if named.search(line) and "linkcheck_ignore" not in line]:
             found[name] = lines
-    assert list(found) == ["_config.yml"] and len(found["_config.yml"]) == 1
+    assert list(found) == ["CITATION.cff", "_config.yml"] and len(found["_config.yml"]) == 1
     assert colab.ADDRESS in found["_config.yml"][0]
