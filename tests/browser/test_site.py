@@ -155,7 +155,7 @@ def test_claims_read_as_sentences():
     texts = [re.sub(r"<[^>]+>", " ", part).split() for part in re.findall(r'<p class="claim".*?</p>', shown)]
     assert [" ".join(words) for words in texts] == [
         "✓ Claim 07.1 holds. All agree. Glow 1,234 VAE 0.05",
-        "✓ Claim 07.2 holds. B. 3",
+        "✓ Claim 07.2 holds. B. measured 3",
     ]
     assert 'id="claim-07.1"' in shown and "<pre>" not in shown
     other = stream.format("Claim 07.1 is one of fifteen")

@@ -160,7 +160,8 @@ def show_claims(body):
             if (claim := CLAIM.fullmatch(line)) is None:
                 return match.group()
             number, statement, values = claim.groups()
-            values = "".join(f"<span>{value}</span>" for value in values.split(", "))
+            named = values if re.search(r"[^\W\d] ", values) else f"measured {values}"
+            values = "".join(f"<span>{value}</span>" for value in named.split(", "))
             claims.append(
                 f'<p class="claim" id="claim-{number}"><span class="tick" aria-hidden="true">✓</span> '
                 f"<strong>Claim {number} holds.</strong> {statement[0].upper()}{statement[1:]}. "
