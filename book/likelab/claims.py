@@ -17,17 +17,17 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
     """Print `Claim 07.1 holds: STATEMENT — NAME NUMBER, NAME NUMBER`, or raise.
 
     id: "CC.N", chapter and number, e.g. "07.1"; another statement under the same id is an error.
-    statement: one sentence that is true on the data at hand; units of `value` belong here.
-    value: what was measured: {name: number or text}, or one number or text where the statement names it; NumPy's and
-    torch's count too.
+    statement: one sentence that is true on the data at hand.
+    value: what was measured, {name: number or text}; a unit that the statement lacks belongs into the name. NumPy's and
+    torch's numbers count too.
     holds: True or False (NumPy's and torch's count too).
     within: by what share of itself a number may differ when another machine runs the chapter on the same images, as
     the tests of the book compare them. A model that is trained in the chapter needs more, which its chapter measures
     over seeds; None for numbers that are not to be compared, such as rounding errors.
 
-    Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines, several numbers
-    without names or a bad `within`, TypeError where `holds` is no truth value: a number that happens to be non-zero
-    proves nothing.
+    Raises ClaimError where `holds` is false, ValueError for a bad id, a statement of several lines, a number without a
+    name or a bad `within`, TypeError where `holds` is no truth value: a number that happens to be non-zero proves
+    nothing.
     """
     if not re.fullmatch(r"\d\d\.\d+", id):
         raise ValueError(f'"{id}" is not the id of a claim: write "07.1" for the first claim of chapter 07')
@@ -40,11 +40,10 @@ def check(id, statement, value, holds, *, within: float | None = WITHIN) -> None
         raise TypeError(f"claim {id}: `holds` must be True or False, not {type(holds).__name__} {holds!r}")
     if within is not None and not within > 0:
         raise ValueError(f"claim {id}: `within` is a share above 0, or None, not {within}")
-    value = _plain(value)
-    if isinstance(value, list | tuple):
-        raise ValueError(f"claim {id}: name its numbers, as {{'Glow': 2.7, 'VAE': 3.6}}")
-    numbers = {name: _plain(number) for name, number in value.items()} if isinstance(value, dict) else {"": value}
-    told = ", ".join(f"{name} {_compact(number)}".strip() for name, number in numbers.items())
+    if not isinstance(value, dict) or not all(name.strip() and "," not in name for name in value):
+        raise ValueError(f"claim {id}: name its numbers, as {{'Glow': 2.7, 'VAE': 3.6}}, and without commas")
+    numbers = {name: _plain(number) for name, number in value.items()}
+    told = ", ".join(f"{name} {_compact(number)}" for name, number in numbers.items())
     if path := os.environ.get(RECORD):
         with open(path, "a", encoding="utf-8") as file:
             file.write(
@@ -68,6 +67,10 @@ def _stored(value):
 
 def _compact(value):
     """Three significant figures of a float, a whole number with its thousands apart, a text as it is."""
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:#.3g}".rstrip(".")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool | str) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        text = f"{value:,}"
+    else:
+        text = f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:#.3g}".rstrip(".")
+    return text.replace("-", "−")

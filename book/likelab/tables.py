@@ -69,6 +69,6 @@ def _shown(value, digits):
     value = _plain(value)
     if value is None:
         return "–"
-    if isinstance(value, Integral):
-        return f"{value:,}"
-    return f"{value:,.{digits}f}".replace("-", "−") if isinstance(value, Real) else str(value)
+    if not isinstance(value, Real):
+        return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", str(value))
+    return (f"{value:,}" if isinstance(value, Integral) else f"{value:,.{digits}f}").replace("-", "−")

@@ -150,12 +150,12 @@ def test_a_drawn_figure_has_a_version_for_each_theme(tmp_path):
 def test_claims_read_as_sentences():
     stream = '<div class="output stream x"><div class="highlight"><pre><span></span>{}\n</pre></div>\n</div>'
     shown = extension.show_claims(
-        stream.format("Claim 07.1 holds: all agree — Glow 1,234, VAE 0.05\nClaim 07.2 holds: b — 3")
+        stream.format("Claim 07.1 holds: all agree — Glow 1,234, VAE 0.05\nClaim 07.2 holds: b — n 3")
     )
     texts = [re.sub(r"<[^>]+>", " ", part).split() for part in re.findall(r'<p class="claim".*?</p>', shown)]
     assert [" ".join(words) for words in texts] == [
         "✓ Claim 07.1 holds. All agree. Glow 1,234 VAE 0.05",
-        "✓ Claim 07.2 holds. B. measured 3",
+        "✓ Claim 07.2 holds. B. n 3",
     ]
     assert 'id="claim-07.1"' in shown and "<pre>" not in shown
     other = stream.format("Claim 07.1 is one of fifteen")

@@ -37,7 +37,9 @@ def test_html_says_what_heads_what_and_lets_nothing_through():
 
 
 def test_shares_are_numbers_too():
-    assert Table([{"name": "a", "caught": "4.5%", "best": "12"}], "Shares").numeric == [False, True, False]
+    table = Table([{"name": "a", "caught": "4.5%", "best": "12", "gain": -1}], "Shares")
+    assert table.numeric == [False, True, False, True]
+    assert table.cells == [["a", "4.5\N{NO-BREAK SPACE}%", "12", "−1"]]
 
 
 @pytest.mark.parametrize("rows", [9, 10])

@@ -15,8 +15,8 @@ END = "## What the paper found, what we found\n\n## Exercises\n\n## Summary\n\n#
 IMPORTS = "import math\n\nfrom IPython.display import display\nfrom likelab import claims"
 MODEL = "class Model:\n    def log_prob(self, images):\n        return -math.log(256) * len(images)"
 FIGURE = f'display({{"image/png": "{PIXEL}"}}, raw=True)'
-CLAIM = '# @title Claim\nclaims.check("05.1", "SVHN needs fewer bits than CIFAR-10", 3.95, True)'
-CLAIM_LINE = "Claim 05.1 holds: SVHN needs fewer bits than CIFAR-10 — 3.95\n"
+CLAIM = '# @title Claim\nclaims.check("05.1", "SVHN needs fewer bits than CIFAR-10", {"bits": 3.95}, True)'
+CLAIM_LINE = "Claim 05.1 holds: SVHN needs fewer bits than CIFAR-10 — bits 3.95\n"
 
 
 def notebook():

@@ -16,7 +16,7 @@ from tools.chapter import chapters, peak, run_chapters
 
 SETUP = "from likelab import claims\n\ninside, outside = 'CIFAR-10', 'SVHN'"
 CHECK = 'claims.check("05.%d", f"{outside} needs fewer bits than {inside}, by 0.5", {inside: 4.93, "gap": -3.95}, True)'
-STORED = "Claim 05.%d holds: SVHN needs fewer bits than CIFAR-10, by 0.5 — CIFAR-10 4.93, gap -3.95\n"
+STORED = "Claim 05.%d holds: SVHN needs fewer bits than CIFAR-10, by 0.5 — CIFAR-10 4.93, gap −3.95\n"
 
 # What a cell says now, against STORED: (what replaces what in CHECK).
 PASS = {
@@ -31,7 +31,7 @@ FAIL = {
     "statement": ("fewer", "more"),
     "sets swapped": ("{outside} needs fewer bits than {inside}", "{inside} needs fewer bits than {outside}"),
     "another set": ("{inside}", "FashionMNIST"),
-    "fewer values": ('{inside: 4.93, "gap": -3.95}', "4.93"),
+    "fewer values": ('{inside: 4.93, "gap": -3.95}', '{"gap": 4.93}'),
     "no number": ("4.93", "float('nan')"),
     "does not hold": ("True", "False"),
     "another id": ("05.", "05.9"),

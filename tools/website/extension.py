@@ -42,6 +42,7 @@ FIGURE = re.compile(
     re.S,
 )
 CLAIM = re.compile(r"Claim (\d\d\.\d+) holds: (.*) — (.*)")
+EXPLORE = ROOT / "book/likelab/explore/explore.js"  # and .css: of a figure that is stored without, as the first page's
 WIDE = 560  # pixels from which a figure takes the width of the text
 PREVIEW = re.compile(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>')
 NO_SCRIPT = (
@@ -122,6 +123,7 @@ def share_scripts(app, name, body):
 
     def shared(match):
         opening, css, rest, own, js = match.groups()
+        css, js = css or EXPLORE.with_suffix(".css").read_text("utf-8"), js or EXPLORE.read_text("utf-8")
         style = once(css, "css", '<link rel="stylesheet" href="{}">')
         function = once(own, "js", '<script src="{}"></script>') if own else ""  # not deferred: before what draws
         return opening + style + rest + function + once(js, "js", '<script defer src="{}"></script>')
@@ -160,8 +162,7 @@ def show_claims(body):
             if (claim := CLAIM.fullmatch(line)) is None:
                 return match.group()
             number, statement, values = claim.groups()
-            named = values if re.search(r"[^\W\d] ", values) else f"measured {values}"
-            values = "".join(f"<span>{value}</span>" for value in named.split(", "))
+            values = "".join(f"<span>{value}</span>" for value in values.split(", "))
             claims.append(
                 f'<p class="claim" id="claim-{number}"><span class="tick" aria-hidden="true">✓</span> '
                 f"<strong>Claim {number} holds.</strong> {statement[0].upper()}{statement[1:]}. "

@@ -7,6 +7,7 @@ figure is stored; a test makes it anew and compares. book/_static/landing.js mov
 """
 
 from likelab import bank, files
+from likelab.explore.experiment import SCRIPT, STYLE
 from likelab.explore.gallery.threshold import threshold
 from tools.chapter import chapters
 
@@ -25,7 +26,7 @@ def figure() -> str:
         "house numbers."
     )
     experiment.caption = f"A Glow. Photographs: {data['inside']}. House numbers: {data['outside']}."
-    return experiment.html() + "\n"
+    return experiment.html().replace(STYLE, "").replace(SCRIPT, "") + "\n"  # the site adds its own (extension.py)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def measured():
             gaps = held["watched: inside"].mean(1) - held["watched: outside"].mean(1) if held["steps"].size else []
         values[f"{path.stem}.least gap"] = min(gaps[1:], default=np.nan)  # the first is before any training
     for number, (_, value) in claims().items():
-        parts = [part.split(" ")[-1].replace(",", "") for part in value.split(", ")]  # after the number's name
+        parts = [part.split(" ")[-1].replace(",", "").replace("−", "-") for part in value.split(", ")]
         values[number] = [float(part) for part in parts if re.fullmatch(r"-?[\d.]+(e-?\d+)?", part)]
     return values
 
