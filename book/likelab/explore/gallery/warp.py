@@ -79,8 +79,8 @@ def warp(moves, points, watched, choose="Point", caption="", id="warp") -> Exper
                 ["Log-density there", "row_there", 2],
             ],
         },
-        caption=f"{len(points)} points of data; what leaves a frame is not drawn. The density is darkest where it is "
-        "highest after as many moves. {caption}",
+        caption=f"{len(points)} points of data; what leaves a frame is not drawn. The density stands out most where it "
+        "is highest after as many moves. {caption}",
         words={"moves": str(len(moves)), "caption": caption},
     )
 
