@@ -106,7 +106,7 @@ RAISED = {
     "Another process is": waiting,
     "likelab is not beside": lambda tmp_path, monkeypatch: set_up(tmp_path, monkeypatch, "1"),
     "This notebook is of": lambda monkeypatch: set_up(chapters.BOOK, monkeypatch, "0"),
-    "Claim 07.2 does not": lambda: claims.check("07.2", "A claim that fails", 0.5, False),
+    "Claim 07.2 does not": lambda: claims.check("07.2", "A claim that fails", {"AUROC": 0.5}, False),
 }
 
 
