@@ -18,7 +18,8 @@ class Table:
         """
         if not rows or not caption:
             raise ValueError("a table needs a row at least, and a caption that says of what and in which units")
-        self.caption, self.columns = caption, list(dict.fromkeys(column for row in rows for column in row))
+        self.caption = _spaced(caption)
+        self.columns = list(dict.fromkeys(column for row in rows for column in row))
         decimals = digits if isinstance(digits, dict) else dict.fromkeys(self.columns, digits)
         self.cells = [[_shown(row.get(c), decimals.get(c, 2)) for c in self.columns] for row in rows]
         # A column of numbers is aligned to the right, where their digits stand below one another.
@@ -70,5 +71,10 @@ def _shown(value, digits):
     if value is None:
         return "–"
     if not isinstance(value, Real):
-        return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", str(value))
+        return _spaced(str(value))
     return (f"{value:,}" if isinstance(value, Integral) else f"{value:,.{digits}f}").replace("-", "−")
+
+
+def _spaced(text):
+    """The text with a space that no line breaks at between a number and "%"."""
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text)

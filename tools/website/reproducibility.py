@@ -282,7 +282,7 @@ def of_role(card, role):
     found = card["results"][role]
     if "bits_per_dim" in found:
         return f"{found['bits_per_dim']:.3f}"
-    return f"{found['accuracy']:.1%}" if "accuracy" in found else ""
+    return f"{100 * found['accuracy']:.1f} %" if "accuracy" in found else ""
 
 
 def table(rows, values, stated):
@@ -310,18 +310,20 @@ def page():
         "\n## The runs of the bank\n\nIn bits per dimension; of a classifier its accuracy, and AUROC by confidence.\n\n"
     )
     lines.append("| run | trained on | weights | steps | minutes | machine | inside | outside | AUROC |\n")
-    lines.append(f"{'|---' * 9}|\n")
-    notes = []
+    lines.append("|---|---|---:|---:|---:|---|---:|---:|---:|\n")
+    notes = {}  # what is said of runs: their names
     for path in sorted((chapters.BOOK / "bank").glob("*.json")):
         card = json.loads(path.read_text("utf-8"))
         steps = f"{card['recipe']['steps']:,}" if "steps" in card["recipe"] else "closed form"
+        trained_on, _, cut = card["data"]["trained on"].removesuffix(" images").partition(" images, ")
         lines.append(
-            f"| {path.stem} | {card['data']['trained on']} | {card['parameters']:,} | {steps} "
+            f"| {path.stem} | {trained_on} | {card['parameters']:,} | {steps} "
             f"| {card['seconds'] / 60:.1f} | {card['machine']} "
             f"| {of_role(card, 'inside')} | {of_role(card, 'outside')} | {card['results']['auroc']:.3f} |\n"
         )
-        notes += [f"\n`{path.stem}`: {card['note']}\n"] if "note" in card else []
-    lines += notes
+        for note in filter(None, (cut, card.get("note"))):
+            notes.setdefault(note, []).append(f"`{path.stem}`")
+    lines += [f"\n{', '.join(runs)}: {note.rstrip('.')}.\n" for note, runs in notes.items()]
     lines.append("\n## All claims\n\n| claim | statement | value |\n|---|---|---|\n")
     lines += [
         f"| {number} | {statement} | {value} |\n"

@@ -44,7 +44,8 @@ def panel(box, x, y, marks) -> dict:
 
 def axis(low, high, label="", ticks=()) -> dict:
     """From low to high; ticks are pairs (value, text template). No ticks and no label: only the scale."""
-    return {"low": low, "high": high, "label": label, "ticks": [list(tick) for tick in ticks]}
+    ticks = [[value, "−" + text[1:] if text.startswith("-") else text] for value, text in ticks]
+    return {"low": low, "high": high, "label": label, "ticks": ticks}
 
 
 def bars(heights, tone, above=None) -> dict:

@@ -141,12 +141,12 @@ def _density():
         draw.band("limit"),
         draw.rule("limit"),
         draw.dot("log_p", 0.4),
-        draw.label("accepted", 0, 1, "end", "quiet", (-2, 14)),
-        draw.label("rejected", LOWEST, 1, "start", "quiet", (4, 14)),
+        draw.label("accepted", 0, 1, "end", "quiet", (0, -6)),
+        draw.label("rejected", LOWEST, 1, "start", "quiet", (0, -6)),
     ]
     return draw.plot(
         "Density: {verdict} it",
         "A line of log-densities with a threshold; right of it lies what is accepted. A ring shows the stranger.",
-        (330, 130),
-        [draw.panel((16, 10, 300, 70), x, draw.axis(0, 1), marks)],
+        (330, 134),
+        [draw.panel((16, 24, 300, 60), x, draw.axis(0, 1), marks)],
     )
