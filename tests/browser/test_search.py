@@ -1,4 +1,4 @@
-"""The search finds what people type: a word's page is among its first three results."""
+"""The search finds what people type: a word's page, and a question's heading, are among the first three results."""
 
 import pytest
 
@@ -68,15 +68,37 @@ FIND = """async (query) => {
   return Search._performSearch(...Search._parseQuery(query)).slice(-3).reverse().map(([name, , anchor]) =>
     name.replace("book/", "") + (anchor.startsWith("#index-") ? `#${term(anchor.slice(1))}` : anchor));
 }"""
+TITLES = "async (query) => Search._performSearch(...Search._parseQuery(query)).slice(-3).map(([, title]) => title)"
 
 
 @pytest.fixture(scope="module")
 def search(browser, address):
     with visiting(browser, address, "search.html") as (page, _):
         page.wait_for_function("Search._index")
-        yield lambda typed: page.evaluate(FIND, typed)
+        yield lambda typed, what="page": page.evaluate(TITLES if what == "title" else FIND, typed)
 
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_what_people_type_leads_to_its_page(search, typed):
     assert TYPED[typed] in search(typed)
+
+
+# A question as it is asked -> the heading that answers it. No page but Questions has all the words of most of these.
+ASKED = {
+    "sliders move, nothing changes": "Nothing moves in the figure",
+    "why are my reconstructions fine and the samples poor?": "Reconstructions are good, samples are not",
+    "why specify contamination": "What is contamination",
+    "does it run on my MacBook's GPU?": "Can my Mac’s GPU (MPS) be used?",
+    "can I train a detector without a single anomaly?": "Can a detector be trained without a single anomaly?",
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_question_leads_to_the_heading_that_answers_it(search, asked):
+    titles = search(asked, what="title")
+    assert any(ASKED[asked] in title for title in titles), titles
+
+
+def test_where_no_page_has_all_words_those_with_most_are_listed(search):
+    assert search("zyzzogeton and the typicality of Glow")
+    assert not search("zyzzogeton")

@@ -93,6 +93,8 @@ def complete(app, name, template, context, doctree):
         branch = app.config.html_theme_options["repository_branch"]
         for button in colab_buttons(context.get("header_buttons", [])):
             button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{app.tag_here}/")
+    if name == "search":
+        app.add_js_file("search.js", loading_method="defer")  # after Sphinx's own, before the query
     if "body" in context:
         images = {file: Path(app.srcdir) / source for source, file in app.builder.images.items()}
         body = show_claims(share_scripts(app, name, context["body"]))
