@@ -6,7 +6,7 @@ const ASIDE = new Set(
    "some than too use using want we were what when where which who why without would you your").split(" "),
 );
 const MOST = 0.4; // of what was typed
-const EXACT = 50; // the score of an entry of the glossary that is nearly what was typed
+const EXACT = 16; // the score of a page that is called what was typed; entries of the glossary have more
 
 const listed = (files) => (files === undefined ? [] : [].concat(files));
 
