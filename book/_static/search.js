@@ -6,7 +6,7 @@ const ASIDE = new Set(
    "some than too use using want we were what when where which who why without would you your").split(" "),
 );
 const MOST = 0.4; // of what was typed
-const EXACT = 16; // the score of a page that is called what was typed; entries of the glossary have more
+const EXACT = 50; // the score of an entry of the glossary that is nearly what was typed
 
 const listed = (files) => (files === undefined ? [] : [].concat(files));
 
@@ -46,7 +46,8 @@ Search._performSearch = (query, searchTerms, ...rest) => {
   const same = (a) => (b) => a[0] === b[0] && a[2] === b[2];
   const others = found.filter((one) => !best.some(same(one)));
   let at = others.length;
-  while (at && others[at - 1][4] >= EXACT) at -= 1;
+  const asTyped = ([, title, , , score]) => score >= EXACT || title.toLowerCase().includes(query.trim().toLowerCase());
+  while (at && asTyped(others[at - 1])) at -= 1;
   others.splice(at, 0, ...best);
 
   if (!found.length) {
