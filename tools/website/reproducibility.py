@@ -309,17 +309,17 @@ def page():
     lines.append(
         "\n## The runs of the bank\n\nIn bits per dimension; of a classifier its accuracy, and AUROC by confidence.\n\n"
     )
-    lines.append("| run | trained on | weights | steps | minutes | machine | inside | outside | AUROC |\n")
-    lines.append("|---|---|---:|---:|---:|---|---:|---:|---:|\n")
+    lines.append("| run | trained on | inside | outside | AUROC | weights | steps | minutes | machine |\n")
+    lines.append("|---|---|---:|---:|---:|---:|---:|---:|---|\n")
     notes = {}  # what is said of runs: their names
     for path in sorted((chapters.BOOK / "bank").glob("*.json")):
         card = json.loads(path.read_text("utf-8"))
         steps = f"{card['recipe']['steps']:,}" if "steps" in card["recipe"] else "closed form"
         trained_on, _, cut = card["data"]["trained on"].removesuffix(" images").partition(" images, ")
         lines.append(
-            f"| {path.stem} | {trained_on} | {card['parameters']:,} | {steps} "
-            f"| {card['seconds'] / 60:.1f} | {card['machine']} "
-            f"| {of_role(card, 'inside')} | {of_role(card, 'outside')} | {card['results']['auroc']:.3f} |\n"
+            f"| {path.stem} | {trained_on} | {of_role(card, 'inside')} | {of_role(card, 'outside')} "
+            f"| {card['results']['auroc']:.3f} | {card['parameters']:,} | {steps} | {card['seconds'] / 60:.1f} "
+            f"| {card['machine']} |\n"
         )
         for note in filter(None, (cut, card.get("note"))):
             notes.setdefault(note, []).append(f"`{path.stem}`")
