@@ -2,8 +2,9 @@
 // hold most of what was typed, and, where no page holds all of it, the pages that hold most. A word counts the more the
 // fewer headings or pages have it.
 const ASIDE = new Set(
-  ("about after all am any been can could did do does from get gets had has have how i its like me my need one should so " +
-   "some than too use using want we were what when where which who why without would you your").split(" "),
+  ("about after all also am any been can could did do does from get gets had has have how i its like may me might must my " +
+   "need one only other should so some than too use using want we were what when where which who why without would you " +
+   "your").split(" "),
 );
 const MOST = 0.4; // of what was typed
 const EXACT = 50; // the score of an entry of the glossary that is nearly what was typed
