@@ -244,6 +244,7 @@ IN_VIEW = """() => {
 
 def test_what_is_in_view_is_typeset_first(visit, address):
     page, faults = visit("search.html")  # a page without formulas
+    page.wait_for_load_state("networkidle")  # its icon comes late, and would fail when the page is left
     held = []
     page.route("**/tex-chtml.js*", lambda route: held.append(route))
     page.goto(f"{address}book/09_constant_volume.html", wait_until="commit")
@@ -252,7 +253,7 @@ def test_what_is_in_view_is_typeset_first(visit, address):
     held[0].continue_()
     page.wait_for_function("!document.querySelector('main .math:not(:has(mjx-container))')")
     assert 0 < page.evaluate("typesetThen[0]") <= expected < page.locator("main .math").count()
-    assert faults == []
+    assert [fault for fault in faults if not fault.endswith("favicon.svg")] == []
 
 
 def test_paper_has_what_was_folded_and_no_dark(visit):
