@@ -27,7 +27,8 @@ let headings = null; // [[title, document, address in it, its stems]]
 
 function stems(text) {
   const stemmer = new Stemmer();
-  return new Set(splitQuery(text.toLowerCase().replaceAll("×", "x")).filter((word) => !ASIDE.has(word)).map((word) => stemmer.stemWord(word)));
+  const words = splitQuery(text.toLowerCase().replaceAll("×", "x")).filter((word) => !ASIDE.has(word));
+  return new Set(words.map((word) => stemmer.stemWord(word)));
 }
 
 const byAllWords = Search._performSearch;
