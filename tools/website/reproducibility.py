@@ -282,7 +282,7 @@ def of_role(card, role):
     found = card["results"][role]
     if "bits_per_dim" in found:
         return f"{found['bits_per_dim']:.3f}"
-    return f"{100 * found['accuracy']:.1f} %" if "accuracy" in found else ""
+    return f"{100 * found['accuracy']:.1f}\N{NO-BREAK SPACE}%" if "accuracy" in found else ""
 
 
 def table(rows, values, stated):
